@@ -1,0 +1,260 @@
+//! Every bound of the server, in one place: its value and unit, why it is what it is, which counter
+//! of [`crate::metrics`] tells that it was reached, and which test reaches it.
+//!
+//! The gate `tests/it/tidy.rs` reads this file: each constant names its `Counter:` (or says why it
+//! has none) and its `Test:`, and both must exist.
+
+/// Bytes in a KiB.
+const KIB: usize = 1 << 10;
+/// Bytes in a MiB.
+const MIB: usize = 1 << 20;
+
+/// The longest record kept whole, in bytes, where `--max-line` does not say otherwise: a quarter
+/// of a large block.
+/// Counter: `cut`. Test: `a_line_over_the_limit_is_cut_and_the_next_is_whole`.
+pub const LINE_BYTES_DEFAULT: usize = 64 * KIB;
+
+/// Bytes of our own log that wait for standard error; more is dropped, for a stuck pipe must not
+/// cost memory.
+/// Counter: `log_dropped`. Test: `a_full_log_drops_and_counts`.
+pub const LOG_PENDING_BYTES_MAX: usize = 64 * KIB;
+
+/// Lines a second that one kind of event writes to our own log; a flood of one kind must not hide
+/// the others.
+/// Counter: `log_suppressed`. Test:
+/// `a_kind_that_repeats_is_limited_and_says_how_many_were_left_out`.
+pub const LOG_REPEATS_PER_SECOND_MAX: u32 = 10;
+
+/// Kinds of events whose repeats are counted; there are fewer in the source.
+/// Counter: none: it bounds a table of literals. Test:
+/// `more_kinds_than_the_table_holds_are_still_written`.
+pub const LOG_KINDS_MAX: usize = 128;
+
+/// Connections the kernel completes for us before they are accepted.
+/// Counter: none: the kernel's own (`ListenOverflows`). Test: `a_burst_of_connections_is_accepted`.
+pub const LISTEN_BACKLOG: i32 = 1024;
+
+/// Seconds of silence before the kernel asks whether a peer still lives.
+/// Counter: `peers_dead`. Test: `an_accepted_socket_has_keepalive`.
+pub const KEEPALIVE_IDLE_S: u32 = 60;
+/// Seconds between such questions.
+/// Counter: `peers_dead`. Test: `an_accepted_socket_has_keepalive`.
+pub const KEEPALIVE_INTERVAL_S: u32 = 10;
+/// Questions without an answer before the peer is given up.
+/// Counter: `peers_dead`. Test: `an_accepted_socket_has_keepalive`.
+pub const KEEPALIVE_PROBES: u32 = 6;
+
+/// Orders at the disk helper without an answer; the pipe holds more, so that writing one never
+/// blocks a turn.
+/// Counter: `disk_orders_refused`. Test: `an_order_too_many_is_not_taken`.
+pub const DISK_ORDERS_MAX: usize = 256;
+
+/// Bytes pre-written and synced before the helper looks for other orders: at 20 MB/s a sync waits
+/// 200 ms for it at most.
+/// Counter: `prewrite_bytes`. Test: `a_prewrite_comes_in_steps_and_a_sync_between_them`.
+pub const PREWRITE_STEP_BYTES: usize = 4 * MIB;
+
+/// The one buffer that everything is received into; small enough to stay in the cache. It holds
+/// what a connection had left over, [`READ_BYTES_PER_GO`] at most twice, and what is read now.
+/// Counter: none: fixed. Test: none: a constant assertion beside its use.
+pub const SCRATCH_BYTES: usize = 256 * KIB;
+
+/// Bytes read from one connection before the next has its go.
+/// Counter: `reads_cut_short`. Test: `one_fast_sender_does_not_starve_the_others`.
+pub const READ_BYTES_PER_GO: usize = 64 * KIB;
+
+/// Nanoseconds a turn spends on reading logs, whatever more is ready.
+/// Counter: `turns_out_of_time`. Test:
+/// `questions_are_answered_while_logs_pour_in`.
+pub const LOG_READ_NS_PER_TURN: u64 = 300_000;
+
+/// Nanoseconds a turn spends on slices of queries and tails.
+/// Counter: `turns_out_of_time`. Test:
+/// `questions_are_answered_while_a_full_scan_runs`.
+pub const SLICE_NS_PER_TURN: u64 = 300_000;
+
+/// Connections accepted in a turn, over all listeners.
+/// Counter: `accepts_put_off`. Test: `a_burst_of_connections_is_accepted`.
+pub const ACCEPTS_PER_TURN: usize = 16;
+
+/// Nanoseconds a turn spends on opening an existing segment; nobody is being answered yet.
+/// Counter: none: before the start. Test: none: only delays.
+pub const OPENING_NS_PER_TURN: u64 = 5_000_000;
+
+/// Log clients at a time, where `--max-clients` does not say otherwise.
+/// Counter: `connections_refused`. Test: `a_client_too_many_is_told_why`.
+pub const CLIENTS_DEFAULT: usize = 1000;
+
+/// Places beyond `--max-clients` for questions and health, so that a crowd of senders cannot lock
+/// the operator out.
+/// Counter: `connections_refused`. Test: `questions_have_places_of_their_own`.
+pub const QUESTION_PLACES: usize = 32;
+
+/// Connections that are being told that there is no place, at a time; more are closed without a
+/// word.
+/// Counter: `connections_refused`. Test: `a_client_too_many_is_told_why`.
+pub const REFUSALS_AT_ONCE: usize = 32;
+
+/// Bytes of one command; longer ones are answered with an error and skipped.
+/// Counter: `commands_too_long`. Test: `a_command_too_long_is_refused_and_the_next_is_answered`.
+pub const COMMAND_BYTES_MAX: usize = 8 * KIB;
+
+/// Bytes of answers that wait for a client to take them; at this mark a query waits too.
+/// Counter: `outbox_full`. Test: `a_client_that_does_not_read_costs_bounded_memory`.
+pub const OUTBOX_BYTES_MAX: usize = 64 * KIB;
+
+/// The same where the memory budget (`--memory`) is spent: enough to go on with.
+/// Counter: `outbox_full`. Test: `deaf_clients_share_the_memory_budget`.
+pub const OUTBOX_BYTES_MIN: usize = 4 * KIB;
+
+/// Queries that scan at one time; others wait in order.
+/// Counter: `queries_queued`. Test: `a_ninth_query_waits_and_is_answered`.
+pub const QUERIES_AT_ONCE: usize = 8;
+
+/// Milliseconds the server waits for another command after it has answered all it was sent.
+/// Counter: none: the ordinary end of a conversation. Test:
+/// `the_connection_ends_after_the_last_answer`.
+pub const LINGER_MS: u64 = 20;
+
+/// Milliseconds the server reads on after its last answer, so that a reset does not destroy it.
+/// Counter: `drains_cut_short`. Test: `a_client_that_never_closes_is_closed`.
+pub const DRAIN_MS: u64 = 1000;
+
+/// Milliseconds a question connection may keep silent before its first command, or within one.
+/// Counter: `idle_closed`. Test: `a_question_that_never_comes_is_closed`.
+pub const QUESTION_IDLE_MS: u64 = 60_000;
+
+/// Milliseconds until a listener without a descriptor tries again by itself.
+/// Counter: `accepts_without_descriptor`. Test: `running_out_of_descriptors_only_delays_accepting`.
+pub const ACCEPT_RETRY_MS: u64 = 100;
+
+/// Milliseconds that lines which had arrived are still taken in after a signal to stop.
+/// Counter: none: at the end. Test: `what_has_arrived_is_taken_in_at_a_stop`.
+pub const STOP_READ_MS: u64 = 1000;
+
+/// Commands that SLOWLOG remembers.
+/// Counter: none: a ring of the newest. Test: `the_slow_log_keeps_the_slowest`.
+pub const SLOW_COMMANDS_KEPT: usize = 32;
+
+/// Bytes of a command that SLOWLOG keeps.
+/// Counter: none: the rest is marked by an ellipsis. Test: `the_slow_log_keeps_the_slowest`.
+pub const SLOW_COMMAND_BYTES: usize = 200;
+
+/// Bytes of partial lines, answers and regex caches beyond the ring, where `--memory` does not say
+/// otherwise. A partial line for which there is no room is stored as it stands, marked as cut.
+/// Counter: `cut_for_memory`. Test:
+/// `partial_lines_stay_within_the_memory_budget`.
+pub const MEMORY_BYTES_DEFAULT: usize = 16 * MIB;
+
+/// The longest pattern of a REGEX, in bytes: what a person types fits, and the time to read it
+/// stays below a turn.
+/// Counter: `command_errors`. Test: `patterns_over_a_bound_are_refused`.
+pub const REGEX_PATTERN_BYTES_MAX: usize = KIB;
+
+/// How deep the groups of a pattern may nest: its reader recurses.
+/// Counter: `command_errors`. Test: `patterns_over_a_bound_are_refused`.
+pub const REGEX_NEST_MAX: u32 = 50;
+
+/// The largest program that a pattern may become, in bytes: it bounds the time to compile it, and
+/// the time that one new state of its DFA takes.
+/// Counter: `command_errors`. Test: `patterns_over_a_bound_are_refused`.
+pub const REGEX_PROGRAM_BYTES_MAX: usize = 256 * KIB;
+
+/// The most memory that the states of a pattern's DFA may hold, in bytes; when it is full the
+/// states are made anew.
+/// Counter: none: a full cache costs time only, and that is taken from the slice's budget.
+/// Test: `slow_patterns`.
+pub const REGEX_CACHE_BYTES_MAX: usize = 256 * KIB;
+
+/// The most texts that `keywords=` takes: each is looked for in each window.
+/// Counter: `command_errors`. Test: `more_keywords_than_allowed_are_refused`.
+pub const KEYWORDS_MAX: usize = 16;
+
+/// The smallest segment, in bytes: 15 small blocks.
+/// Counter: none: a smaller `--size` is refused at the start.
+/// Test: `a_segment_smaller_or_larger_than_allowed_is_refused`.
+pub const SEGMENT_BYTES_MIN: u64 = 1 << 20;
+
+/// The largest segment, in bytes: what an array of summaries in memory can follow.
+/// Counter: none: a larger `--size` is refused at the start.
+/// Test: `a_segment_smaller_or_larger_than_allowed_is_refused`.
+pub const SEGMENT_BYTES_MAX: u64 = 1 << 40;
+
+/// The longest labels of a stream, in bytes, as they stand in each block that holds its records.
+/// Counter: none: what is beyond is left out of the labels, never of a record.
+/// Test: `labels_beyond_the_limit_are_cut`.
+pub const STREAM_BYTES_MAX: usize = 1024;
+
+/// Numbers that may be given out before the next sync, at least: what a crash skips when little
+/// is written.
+/// Counter: `waits_limit`. Test: `five_hundred_kills_in_a_row_evict_nothing`.
+pub const NUMBERS_AHEAD_MIN: u64 = 64;
+
+/// Numbers that may be given out before the next sync, at most, however fast lines come.
+/// Counter: `waits_limit`. Test: `the_number_allowance_grows_with_use_and_has_a_bound`.
+pub const NUMBERS_AHEAD_MAX: u64 = 1 << 24;
+
+/// Skipped numbers that get slots in the block that was open at a crash; more begin a new block.
+/// Counter: none: nothing waits and nothing is lost, more numbers only begin a new block.
+/// Test: `many_skipped_numbers_begin_a_new_block`.
+pub const GAP_SLOTS_MAX: u64 = 512;
+
+/// Milliseconds until a segment that another process holds is tried again.
+/// Counter: none: before the start. Test: `a_waiting_server_takes_over_when_the_lock_is_free`.
+pub const LOCK_RETRY_MS: u64 = 50;
+
+/// Bytes stored but not yet on disk, where `--dirty-max` does not say otherwise and neither the
+/// ring nor the memory limit asks for less; at the mark log sockets wait.
+/// Counter: `waits_dirty`. Test:
+/// `a_slow_disk_makes_senders_wait_and_loses_nothing`.
+pub const DIRTY_BYTES_DEFAULT: u64 = 16 << 20;
+
+/// How many lines RECENT shows where it is not told.
+/// Counter: none: a default, no bound. Test: `lines_that_are_commands`.
+pub const RECENT_DEFAULT: u64 = 10;
+/// Places that a check of a segment names one by one; more are only counted.
+/// Counter: none: `damaged` and `torn` of the report count on.
+/// Test: `a_report_names_a_bounded_number_of_places`.
+pub const SKIPPED_MAX: usize = 1000;
+
+/// The most text that is searched in one go, in bytes; a longer record is a window by itself.
+/// Counter: none: it cuts the work of a query, not the query.
+/// Test: `an_answer_does_not_depend_on_how_its_steps_are_cut`.
+pub const QUERY_WINDOW_BYTES_MAX: u32 = 32 << 10;
+
+/// The most slots that are looked at in one go: what short records, and the writing of their lines,
+/// may cost.
+/// Counter: none: it cuts the work of a query, not the query.
+/// Test: `an_answer_does_not_depend_on_how_its_steps_are_cut`.
+pub const QUERY_WINDOW_SLOTS_MAX: u32 = 1024;
+
+/// What one slice of a query may spend on regular expressions, in estimated nanoseconds; a window
+/// that needs more is searched in several.
+/// Counter: none: it cuts the work of a query, not the query. Test: `slow_patterns`.
+pub const QUERY_SLICE_NS: u32 = 200_000;
+
+/// The most blocks that one slice of a query skips by their summaries.
+/// Counter: none: it cuts the work of a query, not the query.
+/// Test: `blocks_that_their_summaries_rule_out_are_skipped_in_steps`.
+pub const QUERY_SKIPS_MAX: u32 = 256;
+
+/// The most groups of blocks whose hits a query counts apart: 16 KiB a query. In a larger ring a
+/// group is more than one block, and lines lost in it are told at its end.
+/// Counter: none: it bounds the precision of a place, nothing is refused.
+/// Test: `groups_of_a_large_ring_are_bounded`.
+pub const QUERY_GROUPS_MAX: u64 = 4096;
+
+/// How many characters the Unicode classes of a pattern may make its translation look at: it
+/// bounds the time to compile it to 2 ms.
+/// Counter: `command_errors`. Test: `patterns_over_a_bound_are_refused`.
+pub const REGEX_CLASS_COST_MAX: usize = 300_000;
+
+/// Bytes of answers that the kernel holds for one client, beside the outbox; left to itself it
+/// would take megabytes for each that does not read.
+/// Counter: `outbox_full`. Test: `a_client_that_does_not_read_costs_bounded_memory`.
+pub const SEND_BUFFER_BYTES: usize = 256 * KIB;
+
+/// Nanoseconds that one query scans before the next asker has its go.
+/// Counter: none: only the order of work. Test:
+/// `questions_are_answered_while_logs_pour_in`.
+pub const SCAN_NS_PER_GO: u64 = 30_000;
