@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod level;
 pub mod limits;
+pub mod segment;
