@@ -3,4 +3,6 @@
 pub mod clock;
 pub mod level;
 pub mod limits;
+pub mod proto;
+pub mod query;
 pub mod segment;
