@@ -1,6 +1,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod clock;
+pub mod config;
 pub mod level;
 pub mod limits;
 pub mod proto;
