@@ -1,0 +1,238 @@
+//! New connections: who may come in, and what those are told who may not.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use super::connections::Connection;
+use super::listeners::{self, Role, is_starved};
+use super::{LISTENERS, Reactor, sys};
+use crate::clock::MS;
+use crate::limits::{
+    ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, DRAIN_MS, QUESTION_IDLE_MS, QUESTION_PLACES,
+    REFUSALS_AT_ONCE,
+};
+use crate::log::Severity;
+use crate::session::{LogSession, QuestionSession, Session};
+
+/// How long to wait before an address that is taken is tried again.
+const BIND_RETRY: Duration = Duration::from_millis(20);
+
+impl Reactor {
+    /// Binds every listener.
+    ///
+    /// # Errors
+    /// `bind ADDRESS: reason`.
+    pub(super) fn bind_all(&mut self) -> io::Result<()> {
+        let wait = self.settings.lock_wait;
+        let deadline = self.clock.mono().saturating_add(wait.as_nanos() as u64);
+        for (role, port) in
+            [(Role::Logs, self.settings.log_port), (Role::Questions, self.settings.query_port)]
+        {
+            let (bound, skipped) = loop {
+                match listeners::bind(role, &self.settings.bind, port) {
+                    // The server before us may still be on its way out.
+                    Err(error)
+                        if error.kind() == io::ErrorKind::AddrInUse
+                            && !self.has_signals
+                            && self.clock.mono() < deadline =>
+                    {
+                        let mut nothing = mio::Events::with_capacity(1);
+                        let woken = self.poll.poll(&mut nothing, Some(BIND_RETRY));
+                        self.has_signals = woken.is_err() || !nothing.is_empty();
+                    }
+                    other => break other?,
+                }
+            };
+            for reason in skipped {
+                self.log.event(self.wall, Severity::Warn, "not_bound", &[("reason", &reason)]);
+            }
+            for mut listener in bound {
+                let token = Token(LISTENERS + self.listeners.len());
+                listener.register(self.poll.registry(), token)?;
+                self.listeners.push(listener);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says where it listens.
+    pub(super) fn announce(&mut self) {
+        for listener in &self.listeners {
+            let (role, address) = (listener.role.name(), listener.address);
+            let fields: [(&str, &dyn std::fmt::Display); 2] = [("role", &role), ("addr", &address)];
+            self.log.event(self.wall, Severity::Info, "listening", &fields);
+        }
+        self.write_log();
+    }
+
+    /// Accepts what waits, a bounded number over all listeners.
+    pub(super) fn accept(&mut self) {
+        let mut left = ACCEPTS_PER_TURN;
+        // Questions come last in the list, and first here.
+        for at in (0..self.listeners.len()).rev() {
+            if self.listeners[at].starved_until.is_some_and(|until| until <= self.now) {
+                self.listeners[at].starved_until = None;
+            }
+            while self.listeners[at].is_ready && self.listeners[at].starved_until.is_none() {
+                if left == 0 {
+                    self.metrics.accepts_put_off += 1;
+                    return;
+                }
+                left -= 1;
+                self.accept_one(at);
+            }
+        }
+    }
+
+    fn accept_one(&mut self, at: usize) {
+        let listener = &mut self.listeners[at];
+        match listener.socket.accept() {
+            Ok((stream, peer)) => {
+                let role = listener.role;
+                self.admit(stream, peer, role);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.is_ready = false,
+            Err(error) if is_starved(&error) => {
+                listener.starved_until = Some(self.now + ACCEPT_RETRY_MS * MS);
+                self.metrics.accepts_without_descriptor += 1;
+                let role = listener.role.name();
+                self.log.event(
+                    self.wall,
+                    Severity::Warn,
+                    "accept_waits",
+                    &[("role", &role), ("error", &error)],
+                );
+            }
+            // The connection was gone before we came to it (ECONNABORTED and the like).
+            Err(_) => {}
+        }
+    }
+
+    /// Takes a connection in, or tells it why not.
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, role: Role) {
+        self.metrics.connections_total += 1;
+        if !self.settings.allows(role.listener(), peer.ip()) {
+            self.metrics.connections_refused += 1;
+            self.log.event(
+                self.wall,
+                Severity::Warn,
+                "connection_refused",
+                &[("peer", &peer), ("reason", &"not in --allow")],
+            );
+            return;
+        }
+        let senders = self.count_role("logs");
+        let others = self.count_role("questions");
+        let clients_max = self.settings.max_clients;
+        let is_full = match role {
+            Role::Logs => senders >= clients_max,
+            Role::Questions => senders + others >= clients_max + QUESTION_PLACES,
+        };
+        if is_full {
+            let reason = match role {
+                Role::Logs => {
+                    format!("too many clients: {senders} connected, {clients_max} allowed")
+                }
+                Role::Questions => format!(
+                    "too many connections: {others} ask and {senders} send, {} allowed in all",
+                    clients_max + QUESTION_PLACES
+                ),
+            };
+            return self.refuse(stream, peer, &reason);
+        }
+        sys::watch_peer(&stream, role == Role::Questions);
+        let session = match role {
+            Role::Logs => {
+                sys::reset_at_close(&stream, true);
+                let labels = format!("host={}", sys::peer_name(peer));
+                Session::Logs(LogSession::new(self.settings.max_line, labels.as_bytes()))
+            }
+            Role::Questions => {
+                let is_trusted =
+                    sys::is_loopback(peer.ip()) || self.settings.allows_clear(peer.ip());
+                Session::Questions(Box::new(QuestionSession::new(is_trusted)))
+            }
+        };
+        let Some(token) = self.insert(stream, peer, session) else { return };
+        let idle_ns = match role {
+            Role::Logs => self.idle_ns(),
+            Role::Questions => Some(self.question_idle_ns()),
+        };
+        if let (Some(idle_ns), Some(connection)) = (idle_ns, self.connections.get_mut(token)) {
+            connection.set_deadline(self.now.saturating_add(idle_ns), &mut self.timers);
+        }
+    }
+
+    /// How long a sender may keep silent, where that is limited.
+    pub(super) fn idle_ns(&self) -> Option<u64> {
+        let idle = self.settings.idle_timeout?;
+        Some(u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// How long an asker may keep silent before a command, or within one.
+    pub(super) fn question_idle_ns(&self) -> u64 {
+        self.idle_ns().unwrap_or(QUESTION_IDLE_MS * MS)
+    }
+
+    /// How many connections have a role.
+    pub(super) fn count_role(&self, role: &str) -> usize {
+        self.connections.count(role)
+    }
+
+    /// Tells a client in one line why it has no place, as long as few are being told.
+    fn refuse(&mut self, stream: TcpStream, peer: SocketAddr, reason: &str) {
+        self.metrics.connections_refused += 1;
+        self.log.event(
+            self.wall,
+            Severity::Warn,
+            "connection_refused",
+            &[("peer", &peer), ("reason", &reason)],
+        );
+        if self.count_role("refused") >= REFUSALS_AT_ONCE {
+            return;
+        }
+        let Some(token) = self.insert(stream, peer, Session::Refused) else { return };
+        let Some(connection) = self.connections.get_mut(token) else { return };
+        connection.outbox.bytes().extend_from_slice(format!("ERROR: {reason}\n").as_bytes());
+        self.finish_answers(token);
+    }
+
+    /// Registers a connection. None where the poll does not take it.
+    fn insert(&mut self, stream: TcpStream, peer: SocketAddr, session: Session) -> Option<Token> {
+        let now = self.now;
+        let token =
+            self.connections.insert(|token| Connection::new(stream, token, peer, session, now));
+        let connection = self.connections.get_mut(token)?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut connection.stream, token, interest) {
+            self.connections.remove(token);
+            self.fail("register", &error);
+            return None;
+        }
+        Some(token)
+    }
+
+    /// Sends what is left, shuts down our side, and waits a moment for the peer to close.
+    pub(super) fn finish_answers(&mut self, token: Token) {
+        let Some(connection) = self.connections.get_mut(token) else { return };
+        match connection.outbox.write_to(&mut connection.stream) {
+            Ok(written) => connection.bytes_out += written as u64,
+            Err(_) => return self.close(token, "peer gone"),
+        }
+        if !connection.outbox.is_empty() {
+            connection.is_ending = true;
+            return;
+        }
+        if std::mem::replace(&mut connection.is_draining, true) {
+            return;
+        }
+        let _gone_already = connection.stream.shutdown(std::net::Shutdown::Write);
+        connection.set_deadline(self.now + DRAIN_MS * MS, &mut self.timers);
+        connection.is_readable = true;
+        self.enqueue(token);
+    }
+}

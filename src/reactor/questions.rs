@@ -1,0 +1,417 @@
+//! Serving those who ask: input to the session, a bounded step of it, its answers to the socket.
+
+use std::io::{self, Read as _};
+
+use mio::Token;
+
+use super::Reactor;
+use crate::clock::MS;
+use crate::limits::{
+    LINGER_MS, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN, QUERIES_AT_ONCE, SCAN_NS_PER_GO,
+    SLICE_NS_PER_TURN,
+};
+use crate::segment::Seq;
+use crate::segment::map::MapStore;
+use crate::session::Session;
+use crate::session::questions::{Context, Next, Request, Running};
+use crate::session::slowlog::SlowCommand;
+
+/// Somebody who is answered when records are on disk.
+#[derive(Debug)]
+pub(super) struct SyncWaiter {
+    token: Token,
+    /// Every record below must be.
+    goal: Seq,
+    /// And this superblock, where its state is what was asked for.
+    pub(super) generation: u64,
+    /// The answer; the sequence number is added to `SYNC`'s.
+    answer: SyncAnswer,
+}
+
+#[derive(Debug)]
+enum SyncAnswer {
+    Durable,
+    Cleared(u64),
+}
+
+/// Where a connection stands after its go.
+enum Go {
+    /// More to do at once: back to the end of the list.
+    Again,
+    /// Nothing until an event, a timer or the disk.
+    Wait,
+}
+
+impl Reactor {
+    /// Serves ready askers in turn: each that stood in the list at the beginning once, and on in
+    /// rounds until the turn's share is spent.
+    pub(super) fn serve_questions(&mut self) {
+        if self.ready_questions.is_empty() {
+            return;
+        }
+        let began = self.clock.mono();
+        while let Some(token) = self.ready_questions.pop_front() {
+            if let Some(connection) = self.connections.get_mut(token) {
+                connection.is_queued = false;
+                let go = self.serve(token);
+                self.count_outbox(token);
+                if matches!(go, Go::Again) {
+                    self.enqueue(token);
+                }
+            }
+            if self.clock.mono() - began >= SLICE_NS_PER_TURN {
+                self.metrics.turns_out_of_time += u64::from(!self.ready_questions.is_empty());
+                break;
+            }
+        }
+    }
+
+    /// Counts what a connection's answers hold of the memory budget now.
+    fn count_outbox(&mut self, token: Token) {
+        let Some(connection) = self.connections.get_mut(token) else { return };
+        let held = connection.outbox.capacity();
+        let before = std::mem::replace(&mut connection.outbox_counted, held);
+        self.outbox_bytes = self.outbox_bytes - before + held;
+    }
+
+    /// How many bytes of answers may wait for one client: few, where the memory budget is spent.
+    fn outbox_bytes_max(&self) -> usize {
+        let spent = self.held_bytes + self.outbox_bytes + OUTBOX_BYTES_MAX;
+        if spent > self.settings.memory { OUTBOX_BYTES_MIN } else { OUTBOX_BYTES_MAX }
+    }
+
+    /// One connection's go.
+    fn serve(&mut self, token: Token) -> Go {
+        let Some(connection) = self.connections.get_mut(token) else { return Go::Wait };
+        if connection.is_draining
+            || connection.is_ending
+            || matches!(connection.session, Session::Refused)
+        {
+            return self.drain(token);
+        }
+        if let Err(reason) = self.hear(token) {
+            self.close(token, reason);
+            return Go::Wait;
+        }
+        if !self.may_scan(token) {
+            self.flush(token);
+            return Go::Wait;
+        }
+        let until = self.clock.mono() + SCAN_NS_PER_GO;
+        let next = loop {
+            if self.must_fetch(token) {
+                self.flush(token);
+                return Go::Wait;
+            }
+            let next = self.step(token);
+            // A window of a scan takes a few microseconds; several make a go.
+            let goes_on = matches!(next, Next::Again) && self.is_scanning(token);
+            if !goes_on || self.clock.mono() >= until {
+                break next;
+            }
+        };
+        if !self.flush(token) {
+            return Go::Wait;
+        }
+        self.after_step(token, next)
+    }
+
+    fn is_scanning(&self, token: Token) -> bool {
+        self.connections.get(token).is_some_and(|connection| match &connection.session {
+            Session::Questions(session) => session.is_scanning(),
+            _ => false,
+        })
+    }
+
+    /// Reads what the session wants to hear.
+    fn hear(&mut self, token: Token) -> Result<(), &'static str> {
+        let idle_ns = self.question_idle_ns();
+        let Some(connection) = self.connections.get_mut(token) else { return Ok(()) };
+        let Session::Questions(session) = &mut connection.session else { return Ok(()) };
+        let wanted = session.wants_bytes();
+        if !connection.is_readable || wanted == 0 {
+            return Ok(());
+        }
+        match connection.stream.read(&mut self.scratch[..wanted]) {
+            Ok(0) => {
+                connection.is_readable = false;
+                session.input_is_over();
+                connection.is_peer_done = true;
+            }
+            Ok(read) => {
+                session.hear(&self.scratch[..read]);
+                connection.bytes_in += read as u64;
+                connection.set_deadline(self.now.saturating_add(idle_ns), &mut self.timers);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                connection.is_readable = false;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                self.metrics.peers_dead += u64::from(error.kind() == io::ErrorKind::TimedOut);
+                return Err("peer gone");
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the session take its step.
+    fn step(&mut self, token: Token) -> Next {
+        let out_bytes_max = self.outbox_bytes_max();
+        let Some(connection) = self.connections.get_mut(token) else { return Next::Close };
+        let Session::Questions(session) = &mut connection.session else { return Next::Close };
+        if connection.outbox.len() >= out_bytes_max {
+            return Next::Blocked;
+        }
+        let mut context = Context::<MapStore> {
+            segment: self.storage.segment(),
+            mono: self.now,
+            wall: self.wall,
+            metrics: &mut self.metrics,
+            out_bytes_max,
+            time: &mut self.time,
+        };
+        session.step(&mut context, connection.outbox.bytes())
+    }
+
+    /// Sends what the socket takes. False where the peer is gone, and the connection with it.
+    fn flush(&mut self, token: Token) -> bool {
+        let Some(connection) = self.connections.get_mut(token) else { return false };
+        if connection.outbox.is_empty() {
+            return true;
+        }
+        match connection.outbox.write_to(&mut connection.stream) {
+            Ok(written) => {
+                connection.bytes_out += written as u64;
+                true
+            }
+            Err(_) => {
+                self.close(token, "peer gone");
+                false
+            }
+        }
+    }
+
+    /// Decides how a connection goes on.
+    fn after_step(&mut self, token: Token, next: Next) -> Go {
+        match next {
+            Next::Again => Go::Again,
+            Next::Blocked => {
+                let is_clear = self.connections.get(token).is_some_and(|one| one.outbox.is_empty());
+                if is_clear {
+                    return Go::Again;
+                }
+                self.metrics.outbox_full += 1;
+                self.release_scan(token);
+                Go::Wait
+            }
+            Next::Following => {
+                self.release_scan(token);
+                if !self.followers.contains(&token) {
+                    self.followers.push(token);
+                }
+                Go::Wait
+            }
+            Next::NotOpen => {
+                self.storage.wait_for_open(token);
+                Go::Wait
+            }
+            Next::Ask(request) => self.answer(token, request),
+            Next::Finished(running) => {
+                self.release_scan(token);
+                self.note_finished(token, &running);
+                Go::Again
+            }
+            Next::Close => {
+                self.finish_answers(token);
+                Go::Wait
+            }
+            Next::NeedInput => self.on_input_used_up(token),
+        }
+    }
+
+    /// All that was sent is answered: a session waits, others end soon.
+    fn on_input_used_up(&mut self, token: Token) -> Go {
+        let idle_ns = self.question_idle_ns();
+        let Some(connection) = self.connections.get_mut(token) else { return Go::Wait };
+        let Session::Questions(session) = &connection.session else { return Go::Wait };
+        if session.is_waiting() {
+            return Go::Wait;
+        }
+        if connection.is_readable {
+            return Go::Again;
+        }
+        if connection.is_peer_done || self.life.is_ending() {
+            self.finish_answers(token);
+        } else if session.keeps_open {
+            connection.deadline = None;
+        } else if session.commands > 0 && !session.has_input() {
+            connection.set_deadline(self.now + LINGER_MS * MS, &mut self.timers);
+        } else if connection.deadline.is_none() {
+            connection.set_deadline(self.now.saturating_add(idle_ns), &mut self.timers);
+        }
+        Go::Wait
+    }
+
+    /// Answers what only the reactor knows.
+    fn answer(&mut self, token: Token, request: Request) -> Go {
+        let text = match request {
+            Request::Stats => self.report_stats(),
+            Request::Clients => self.report_clients(),
+            Request::SlowLog => self.report_slow(),
+            Request::Ready => self.report_ready(),
+            Request::Sync if !self.storage.is_on_disk() => {
+                String::from("ERROR: nothing is durable in memory (start with -P)\n")
+            }
+            Request::Sync => {
+                let goal = self.storage.head();
+                return self.wait_for_disk(token, goal, SyncAnswer::Durable);
+            }
+            Request::Clear => {
+                let cleared = self.storage.clear();
+                self.wake_followers();
+                let goal = Seq(0);
+                return self.wait_for_disk(token, goal, SyncAnswer::Cleared(cleared));
+            }
+        };
+        self.give_answer(token, &text);
+        Go::Again
+    }
+
+    fn give_answer(&mut self, token: Token, text: &str) {
+        let Some(connection) = self.connections.get_mut(token) else { return };
+        connection.outbox.bytes().extend_from_slice(text.as_bytes());
+        if let Session::Questions(session) = &mut connection.session {
+            session.answered();
+        }
+    }
+
+    /// Answers when the disk has it; at once where there is no disk.
+    fn wait_for_disk(&mut self, token: Token, goal: Seq, answer: SyncAnswer) -> Go {
+        let generation = self.storage.want_sync();
+        self.sync_waiters.push(SyncWaiter { token, goal, generation, answer });
+        self.answer_sync_waiters();
+        Go::Wait
+    }
+
+    /// Answers everybody whose records are on disk by now, or never will be.
+    pub(super) fn answer_sync_waiters(&mut self) {
+        let (durable, synced) = (self.storage.durable(), self.storage.synced_generation());
+        let is_failed = self.storage.has_failed();
+        let mut at = 0;
+        while at < self.sync_waiters.len() {
+            let waiter = &self.sync_waiters[at];
+            let is_done = durable >= waiter.goal && synced >= waiter.generation;
+            if !is_done && !is_failed {
+                at += 1;
+                continue;
+            }
+            let waiter = self.sync_waiters.swap_remove(at);
+            let text = match waiter.answer {
+                SyncAnswer::Cleared(count) if is_done => format!("OK: cleared {count} logs\n"),
+                SyncAnswer::Cleared(count) => format!(
+                    "ERROR: cleared {count} logs, but not on disk: a sync failed, see the log\n"
+                ),
+                SyncAnswer::Durable if is_done => {
+                    let last = waiter.goal.0.saturating_sub(1);
+                    format!("OK: durable through {last}\n")
+                }
+                SyncAnswer::Durable => {
+                    String::from("ERROR: not durable: a sync failed, see the log\n")
+                }
+            };
+            self.give_answer(waiter.token, &text);
+            self.enqueue(waiter.token);
+        }
+    }
+
+    /// Whether a scanner has one of the places, or gets one now. Others stand in a queue.
+    fn may_scan(&mut self, token: Token) -> bool {
+        let Some(connection) = self.connections.get(token) else { return false };
+        let Session::Questions(session) = &connection.session else { return true };
+        if !session.is_scanning() || session.is_tail() || self.scanners.contains(&token) {
+            return true;
+        }
+        if self.scanners.len() < QUERIES_AT_ONCE {
+            self.scanners.push(token);
+            return true;
+        }
+        if !self.scan_queue.contains(&token) {
+            self.metrics.queries_queued += 1;
+            self.scan_queue.push_back(token);
+        }
+        false
+    }
+
+    /// A connection is gone: nobody waits for it, and it waits for nothing.
+    pub(super) fn forget(&mut self, token: Token) {
+        self.followers.retain(|one| *one != token);
+        self.scan_queue.retain(|one| *one != token);
+        self.sync_waiters.retain(|waiter| waiter.token != token);
+        self.storage.forget(token);
+        self.release_scan(token);
+    }
+
+    /// Gives a scanner's place to the next in the queue.
+    pub(super) fn release_scan(&mut self, token: Token) {
+        let Some(at) = self.scanners.iter().position(|one| *one == token) else { return };
+        self.scanners.swap_remove(at);
+        while let Some(next) = self.scan_queue.pop_front() {
+            if self.connections.get(next).is_some() {
+                self.scanners.push(next);
+                self.enqueue(next);
+                return;
+            }
+        }
+    }
+
+    /// Whether the block a step would touch has to come from the disk first; it is asked for.
+    fn must_fetch(&mut self, token: Token) -> bool {
+        if !self.storage.is_on_disk() {
+            return false;
+        }
+        let Some(connection) = self.connections.get_mut(token) else { return false };
+        let Session::Questions(session) = &mut connection.session else { return false };
+        let Some(segment) = self.storage.segment() else { return false };
+        let Some(block) = session.next_block(segment) else { return false };
+        let must = self.storage.must_fetch(block, token);
+        self.metrics.waits_fetch += u64::from(must);
+        must
+    }
+
+    fn note_finished(&mut self, token: Token, running: &Running) {
+        let Some(connection) = self.connections.get(token) else { return };
+        self.slow.add(SlowCommand {
+            ended: self.wall,
+            took_ns: self.now.saturating_sub(running.began),
+            scanned_bytes: running.scanned_bytes(),
+            found: running.found(),
+            peer: connection.peer.to_string(),
+            command: running.command.clone(),
+        });
+    }
+
+    /// Sends the last of the answers, then reads on until the peer closes.
+    fn drain(&mut self, token: Token) -> Go {
+        let Some(connection) = self.connections.get_mut(token) else { return Go::Wait };
+        if !connection.is_draining {
+            self.finish_answers(token);
+            return Go::Wait;
+        }
+        if !connection.is_readable {
+            return Go::Wait;
+        }
+        match connection.stream.read(&mut self.scratch) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                connection.is_readable = false;
+                Go::Wait
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Go::Again,
+            Ok(read) if read > 0 => Go::Again,
+            _ => {
+                self.close(token, "done");
+                Go::Wait
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What the reactor tells about itself: STATS, CLIENTS, SLOWLOG, and whether it is ready.
+
+use std::fmt::Write as _;
+
+use super::Reactor;
+use crate::clock::{MS, SECOND};
+use crate::metrics::Metrics;
+use crate::session::Session;
+
+impl Reactor {
+    /// `STATS: Total=…, Dropped=…, Current=…, Clients=…` and everything else that is counted.
+    pub(super) fn report_stats(&mut self) -> String {
+        let storage = self.storage.report();
+        let now: [(&str, u64); 12] = [
+            ("Total", storage.total),
+            ("Dropped", storage.dropped),
+            ("Current", storage.current),
+            ("Clients", self.connections.count("logs") as u64),
+            ("Questions", self.connections.count("questions") as u64),
+            ("Tails", self.followers.len() as u64),
+            ("HeldBytes", self.held_bytes as u64),
+            ("OutboxBytes", self.outbox_bytes as u64),
+            ("RssBytes", resident_bytes()),
+            ("LogDropped", self.log.dropped),
+            ("LogSuppressed", self.log.suppressed),
+            ("UptimeS", self.now / SECOND),
+        ];
+        let rows = [&now[..], &storage.rows(), &counted(&self.metrics)].concat();
+        let mut text = String::from("STATS: ");
+        for (at, (name, value)) in rows.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            let _infallible = write!(text, "{comma}{name}={value}");
+        }
+        text.push('\n');
+        text
+    }
+
+    /// One line a connection: who, what, how long, how much.
+    pub(super) fn report_clients(&mut self) -> String {
+        let mut text = String::new();
+        let mut count = 0;
+        for connection in self.connections.iter() {
+            let backlog = match &connection.session {
+                Session::Logs(logs) => logs.held.len() as u64,
+                Session::Questions(session) => {
+                    let lag = self.storage.segment().map_or(0, |segment| session.lag(segment));
+                    connection.outbox.len() as u64 + lag
+                }
+                Session::Refused => continue,
+            };
+            count += 1;
+            let _infallible = writeln!(
+                text,
+                "peer={} role={} age={}s in={} out={} backlog={backlog}",
+                connection.peer,
+                connection.session.role(),
+                (self.now - connection.opened) / SECOND,
+                connection.bytes_in,
+                connection.bytes_out,
+            );
+        }
+        format!("CLIENTS: {count} connected\n{text}")
+    }
+
+    /// The slowest commands of the last hour, slowest first.
+    pub(super) fn report_slow(&mut self) -> String {
+        let entries = self.slow.slowest_first();
+        let mut text = format!("SLOWLOG: {} commands\n", entries.len());
+        for entry in entries {
+            let _infallible = writeln!(
+                text,
+                "[{}] took={}.{:03}ms scanned={} found={} peer={} command={}",
+                String::from_utf8_lossy(self.time.text_of(entry.ended)),
+                entry.took_ns / MS,
+                entry.took_ns % MS / 1000,
+                entry.scanned_bytes,
+                entry.found,
+                entry.peer,
+                entry.command
+            );
+        }
+        text
+    }
+
+    /// Whether questions are answered: the answer to `PING ready`.
+    pub(super) fn report_ready(&mut self) -> String {
+        match self.storage.not_ready() {
+            None if self.storage.has_failed() => {
+                String::from("ERROR: not ready: a sync failed, what comes in is not on disk\n")
+            }
+            None => String::from("PONG ready\n"),
+            Some(reason) => format!("ERROR: not ready: {reason}\n"),
+        }
+    }
+}
+
+/// What has been counted since the start.
+fn counted(metrics: &Metrics) -> [(&'static str, u64); 34] {
+    let times = &metrics.turn_times;
+    [
+        ("Connections", metrics.connections_total),
+        ("Refused", metrics.connections_refused),
+        ("Lines", metrics.lines),
+        ("BytesIn", metrics.bytes_in),
+        ("Cut", metrics.cut),
+        ("CutForMemory", metrics.cut_for_memory),
+        ("CutBytes", metrics.cut_bytes),
+        ("Lost", metrics.lost),
+        ("Damaged", metrics.damaged),
+        ("PrewriteBytes", metrics.prewrite_bytes),
+        ("Syncs", metrics.syncs),
+        ("SyncFailures", metrics.sync_failures),
+        ("SyncLastUs", metrics.sync_last_ns / 1000),
+        ("SyncMaxUs", metrics.sync_max_ns / 1000),
+        ("WaitsDirty", metrics.waits_dirty),
+        ("WaitsLimit", metrics.waits_limit),
+        ("WaitsFetch", metrics.waits_fetch),
+        ("DiskOrdersRefused", metrics.disk_orders_refused),
+        ("Commands", metrics.commands),
+        ("CommandErrors", metrics.command_errors),
+        ("CommandsTooLong", metrics.commands_too_long),
+        ("QueriesQueued", metrics.queries_queued),
+        ("OutboxFull", metrics.outbox_full),
+        ("ScannedBytes", metrics.scanned_bytes),
+        ("Turns", metrics.turns),
+        ("TurnP99Us", times.quantile(990) / 1000),
+        ("TurnMaxUs", times.worst() / 1000),
+        ("TurnsOutOfTime", metrics.turns_out_of_time),
+        ("ReadsCutShort", metrics.reads_cut_short),
+        ("AcceptsPutOff", metrics.accepts_put_off),
+        ("AcceptsWithoutDescriptor", metrics.accepts_without_descriptor),
+        ("IdleClosed", metrics.idle_closed),
+        ("PeersDead", metrics.peers_dead),
+        ("DrainsCutShort", metrics.drains_cut_short),
+    ]
+}
+
+/// Memory this process holds, in bytes; 0 where `/proc` is not there to say.
+fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split_ascii_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok());
+    pages.unwrap_or(0).saturating_mul(crate::segment::map::PAGE_BYTES as u64)
+}

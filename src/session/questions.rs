@@ -1,0 +1,378 @@
+//! Somebody who asks: one command a line, each answered in order. Whole lines wait in the inbox
+//! while an answer is under way, so a client may send many at once, or one in pieces.
+
+use memchr::memchr;
+
+use crate::clock::{Mono, Wall};
+use crate::limits::{COMMAND_BYTES_MAX, SLOW_COMMAND_BYTES};
+use crate::metrics::Metrics;
+use crate::proto::command::{self, Command};
+use crate::query::{Cursor, LocalTime, Slice, TimeContext};
+use crate::segment::{BlockId, Segment, Store};
+
+/// One who asks.
+#[derive(Debug)]
+pub struct QuestionSession {
+    /// Received and not worked off.
+    inbox: Vec<u8>,
+    /// The rest of a line that was too long is being dropped.
+    is_skipping: bool,
+    /// The client has sent its last byte: what is left in the inbox is a line too.
+    is_input_over: bool,
+    /// `SESSION` was said: the client decides when it is over.
+    pub keeps_open: bool,
+    /// It may do what destroys.
+    is_trusted: bool,
+    /// Commands answered, or being answered.
+    pub commands: u64,
+    task: Task,
+}
+
+/// What is being answered.
+#[derive(Debug)]
+enum Task {
+    /// Nothing: the next line may be worked on.
+    None,
+    /// A query or a tail.
+    Cursor(Box<Running>),
+    /// The reactor owes the answer.
+    Host,
+}
+
+/// A query or a tail under way.
+#[derive(Debug)]
+pub struct Running {
+    cursor: Cursor,
+    /// The line that asked for it, shortened.
+    pub command: String,
+    /// When it began.
+    pub began: Mono,
+    is_tail: bool,
+}
+
+/// What a session needs for a step.
+pub struct Context<'a, S: Store> {
+    /// The records; `None` until the segment is open.
+    pub segment: Option<&'a Segment<S>>,
+    /// The turn's time.
+    pub mono: Mono,
+    /// The turn's time on the wall.
+    pub wall: Wall,
+    /// Bytes of answers at which it waits until the client has taken some.
+    pub out_bytes_max: usize,
+    /// Where it is counted.
+    pub metrics: &'a mut Metrics,
+    /// The server's zone.
+    pub time: &'a mut LocalTime,
+}
+
+/// What the reactor is asked to answer, for it alone knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// `STATS`
+    Stats,
+    /// `CLIENTS`
+    Clients,
+    /// `SLOWLOG`
+    SlowLog,
+    /// `SYNC`
+    Sync,
+    /// `CLEAR`
+    Clear,
+    /// `PING ready`
+    Ready,
+}
+
+/// What a step came to.
+#[derive(Debug)]
+pub enum Next {
+    /// No whole line is left. What was answered is in `out`.
+    NeedInput,
+    /// There is more to do at once.
+    Again,
+    /// `out` is full; go on when the client has taken it.
+    Blocked,
+    /// A tail has shown everything there is.
+    Following,
+    /// The segment is not open yet; the line waits.
+    NotOpen,
+    /// The reactor answers, then calls [`QuestionSession::answered`].
+    Ask(Request),
+    /// A query has ended; for the slow log.
+    Finished(Box<Running>),
+    /// The connection ends once `out` is sent.
+    Close,
+}
+
+impl Running {
+    /// Bytes of text it looked at.
+    pub fn scanned_bytes(&self) -> u64 {
+        self.cursor.scanned_bytes()
+    }
+
+    /// Records it found.
+    pub fn found(&self) -> u64 {
+        self.cursor.found()
+    }
+}
+
+impl QuestionSession {
+    /// A session that has heard nothing yet. `is_trusted`: it may `CLEAR`.
+    pub fn new(is_trusted: bool) -> Self {
+        Self {
+            inbox: Vec::new(),
+            is_skipping: false,
+            is_input_over: false,
+            keeps_open: false,
+            is_trusted,
+            commands: 0,
+            task: Task::None,
+        }
+    }
+
+    /// Bytes of input it would take now; 0 while it answers.
+    pub fn wants_bytes(&self) -> usize {
+        match self.task {
+            Task::None => (COMMAND_BYTES_MAX + 2).saturating_sub(self.inbox.len()),
+            _ => 0,
+        }
+    }
+
+    /// Whether part of a command has come.
+    pub fn has_input(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// Whether a query or a tail is under way.
+    pub fn is_scanning(&self) -> bool {
+        matches!(self.task, Task::Cursor(_))
+    }
+
+    /// Whether the reactor owes it an answer.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.task, Task::Host)
+    }
+
+    /// Whether anything is being answered.
+    pub fn is_answering(&self) -> bool {
+        !matches!(self.task, Task::None)
+    }
+
+    /// Whether it is a tail.
+    pub fn is_tail(&self) -> bool {
+        matches!(&self.task, Task::Cursor(running) if running.is_tail)
+    }
+
+    /// How many records its cursor is behind; 0 without one.
+    pub fn lag<S: Store>(&self, segment: &Segment<S>) -> u64 {
+        match &self.task {
+            Task::Cursor(running) => segment.head().0.saturating_sub(running.cursor.position().0),
+            _ => 0,
+        }
+    }
+
+    /// The block its next step will touch, so that it can be brought into memory first.
+    pub fn next_block<S: Store>(&mut self, segment: &Segment<S>) -> Option<BlockId> {
+        match &mut self.task {
+            Task::Cursor(running) => running.cursor.next_block(segment),
+            _ => None,
+        }
+    }
+
+    /// Takes input in, at most [`Self::wants_bytes`].
+    pub fn hear(&mut self, input: &[u8]) {
+        self.inbox.extend_from_slice(input);
+    }
+
+    /// The client has sent its last byte.
+    pub fn input_is_over(&mut self) {
+        self.is_input_over = true;
+    }
+
+    /// The reactor has answered what [`Next::Ask`] asked.
+    pub fn answered(&mut self) {
+        self.task = Task::None;
+    }
+
+    /// Takes one bounded step. Answers go to `out`.
+    pub fn step<S: Store>(&mut self, context: &mut Context<'_, S>, out: &mut Vec<u8>) -> Next {
+        match &mut self.task {
+            Task::Host => Next::NeedInput,
+            Task::Cursor(_) => self.slice(context, out),
+            Task::None => self.next_command(context, out),
+        }
+    }
+
+    fn slice<S: Store>(&mut self, context: &mut Context<'_, S>, out: &mut Vec<u8>) -> Next {
+        let Task::Cursor(running) = &mut self.task else { return Next::Again };
+        let Some(segment) = context.segment else { return Next::NotOpen };
+        let before = Losses::of(&running.cursor);
+        let slice = running.cursor.slice(segment, out, context.out_bytes_max, context.time);
+        before.count(&running.cursor, context.metrics);
+        match slice {
+            Slice::More => Next::Again,
+            Slice::Blocked => Next::Blocked,
+            Slice::CaughtUp => Next::Following,
+            Slice::Done => match std::mem::replace(&mut self.task, Task::None) {
+                Task::Cursor(running) => Next::Finished(running),
+                other => {
+                    self.task = other;
+                    Next::Again
+                }
+            },
+        }
+    }
+
+    /// Finds the next whole line and begins to answer it.
+    fn next_command<S: Store>(&mut self, context: &mut Context<'_, S>, out: &mut Vec<u8>) -> Next {
+        let (line_bytes, used) = match memchr(b'\n', &self.inbox) {
+            Some(at) => (at, at + 1),
+            None if self.inbox.len() > COMMAND_BYTES_MAX => {
+                return self.refuse_long(context.metrics, out);
+            }
+            None if self.is_input_over && !self.inbox.is_empty() => {
+                (self.inbox.len(), self.inbox.len())
+            }
+            None => return Next::NeedInput,
+        };
+        if std::mem::take(&mut self.is_skipping) {
+            self.inbox.drain(..used);
+            return Next::Again;
+        }
+        let line = self.inbox[..line_bytes].trim_ascii();
+        if line.is_empty() {
+            self.inbox.drain(..used);
+            return Next::Again;
+        }
+        let is_first = self.commands == 0;
+        let times = TimeContext { now: context.wall, zone: context.time.zone() };
+        let parsed = command::parse(line, &times);
+        if context.segment.is_none() && !matches!(parsed, Ok(Command::Ping | Command::Ready)) {
+            return Next::NotOpen;
+        }
+        let words = shorten(line);
+        self.inbox.drain(..used);
+        if self.inbox.is_empty() {
+            self.inbox = Vec::new();
+        }
+        self.commands += 1;
+        context.metrics.commands += 1;
+        match parsed {
+            Ok(command) => self.begin(command, words, is_first, context, out),
+            Err(error) => {
+                context.metrics.command_errors += 1;
+                error.to_wire(out);
+                if error.closes() { Next::Close } else { Next::Again }
+            }
+        }
+    }
+
+    fn begin<S: Store>(
+        &mut self,
+        command: Command,
+        words: String,
+        is_first: bool,
+        context: &mut Context<'_, S>,
+        out: &mut Vec<u8>,
+    ) -> Next {
+        let Some(segment) = context.segment else {
+            return self.begin_unopened(&command, out);
+        };
+        match command {
+            Command::Ping => out.extend_from_slice(b"PONG\n"),
+            Command::Help => command::help(out),
+            Command::Session => {
+                self.keeps_open = true;
+                out.extend_from_slice(b"OK: open until you close\n");
+            }
+            Command::Count => {
+                out.extend_from_slice(format!("COUNT: {}\n", segment.records()).as_bytes());
+            }
+            Command::Query(query) => {
+                self.run(Cursor::query(*query, segment), words, context.mono, false);
+            }
+            Command::Tail(query) => {
+                self.run(Cursor::tail(*query, segment), words, context.mono, true);
+            }
+            Command::Clear if !is_first => {
+                out.extend_from_slice(b"ERROR: CLEAR must be the first line of its connection\n");
+            }
+            Command::Clear if !self.is_trusted => {
+                let reason = "ERROR: CLEAR is allowed from this machine only, or from where \
+                              --allow clear=CIDR says\n";
+                out.extend_from_slice(reason.as_bytes());
+            }
+            Command::Clear => return self.ask(Request::Clear),
+            Command::Stats => return self.ask(Request::Stats),
+            Command::Clients => return self.ask(Request::Clients),
+            Command::SlowLog => return self.ask(Request::SlowLog),
+            Command::Sync => return self.ask(Request::Sync),
+            Command::Ready => return self.ask(Request::Ready),
+        }
+        Next::Again
+    }
+
+    /// Before the segment is open only what says so is answered.
+    fn begin_unopened(&mut self, command: &Command, out: &mut Vec<u8>) -> Next {
+        if matches!(command, Command::Ready) {
+            return self.ask(Request::Ready);
+        }
+        out.extend_from_slice(b"PONG\n");
+        Next::Again
+    }
+
+    fn run(&mut self, cursor: Cursor, command: String, began: Mono, is_tail: bool) {
+        self.task = Task::Cursor(Box::new(Running { cursor, command, began, is_tail }));
+    }
+
+    fn ask(&mut self, request: Request) -> Next {
+        self.task = Task::Host;
+        Next::Ask(request)
+    }
+
+    /// A line without an end in sight: says so once, and drops it to its end.
+    fn refuse_long(&mut self, metrics: &mut Metrics, out: &mut Vec<u8>) -> Next {
+        self.inbox.clear();
+        if !std::mem::replace(&mut self.is_skipping, true) {
+            self.commands += 1;
+            metrics.commands_too_long += 1;
+            let reason = format!("ERROR: command longer than {COMMAND_BYTES_MAX} bytes\n");
+            out.extend_from_slice(reason.as_bytes());
+        }
+        Next::NeedInput
+    }
+}
+
+/// What a cursor had counted before a slice.
+struct Losses {
+    lost: u64,
+    damaged: u64,
+    scanned: u64,
+}
+
+impl Losses {
+    fn of(cursor: &Cursor) -> Self {
+        Self {
+            lost: cursor.lost_lines(),
+            damaged: cursor.damaged_lines(),
+            scanned: cursor.scanned_bytes(),
+        }
+    }
+
+    /// Counts what the slice has added.
+    fn count(&self, cursor: &Cursor, metrics: &mut Metrics) {
+        metrics.lost += cursor.lost_lines() - self.lost;
+        metrics.damaged += cursor.damaged_lines() - self.damaged;
+        metrics.scanned_bytes += cursor.scanned_bytes() - self.scanned;
+    }
+}
+
+/// A command as SLOWLOG shows it.
+fn shorten(line: &[u8]) -> String {
+    let part = &line[..line.len().min(SLOW_COMMAND_BYTES)];
+    let mut words = part.escape_ascii().to_string();
+    if part.len() < line.len() {
+        words.push('…');
+    }
+    words
+}
