@@ -1,0 +1,19 @@
+//! The whole server from outside: the real binary, real sockets, real files, real kills.
+//!
+//! One binary for all of it, so that it links once. `support.rs` starts and stops servers; every
+//! other file is a list of claims. No test waits by sleeping and none uses a fixed port.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test says that it fails")]
+
+mod json;
+mod peer;
+mod support;
+
+mod bounds;
+mod cli;
+mod durability;
+mod fuzz_seeds;
+mod life;
+mod lines;
+mod questions;
+mod tidy;
