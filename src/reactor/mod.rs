@@ -12,6 +12,7 @@ pub mod listeners;
 mod logs;
 mod opening;
 pub mod outbox;
+mod pages;
 mod questions;
 mod report;
 mod storage;

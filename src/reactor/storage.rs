@@ -11,17 +11,12 @@ use std::sync::mpsc::Receiver;
 use mio::{Token, Waker};
 
 use super::disk::{DiskHelper, Done, Order};
-use crate::clock::{MS, Mono, Wall};
+use crate::clock::{MS, Mono};
 use crate::config::SyncMode;
 use crate::segment::map::{self, MapStore};
 use crate::segment::{
     BlockId, Full, Geometry, Opening, Options, Recovery, Segment, Seq, SyncTicket, SyncWish,
 };
-
-/// Blocks that are opened quicker after each other than this are prepared ahead.
-const FAST_BLOCK_NS: u64 = 100 * MS;
-/// How many of them: what a turn may fill, and some more.
-const BLOCKS_AHEAD: u64 = 4;
 
 /// How long after a failed pre-write it is tried again.
 const PREWRITE_RETRY_MS: u64 = 1000;
@@ -39,43 +34,45 @@ pub(super) struct Storage {
     pub waker: Option<Arc<Waker>>,
     /// When a file that another process holds is tried again.
     pub next_try: Mono,
-    mode: SyncMode,
+    pub mode: SyncMode,
     /// Why log sockets are not read, while they are not.
-    paused: Option<Full>,
+    pub paused: Option<Full>,
     /// The sync under way, and which one it is.
-    ticket: Option<(SyncTicket, u64)>,
+    pub ticket: Option<(SyncTicket, u64)>,
     /// When the next one begins by itself.
-    sync_due: Option<Mono>,
+    pub sync_due: Option<Mono>,
     /// Somebody waits for a sync that has not begun.
-    is_sync_wanted: bool,
+    pub is_sync_wanted: bool,
     /// Syncs begun.
-    begun: u64,
+    pub begun: u64,
     /// The last one that succeeded.
-    synced: u64,
-    has_failed: bool,
+    pub synced: u64,
+    pub has_failed: bool,
     /// Who waits for the segment to be open.
-    opening_waiters: Vec<Token>,
+    pub opening_waiters: Vec<Token>,
     /// Who waits for which block.
-    fetch_waiters: Vec<(BlockId, Token)>,
+    pub fetch_waiters: Vec<(BlockId, Token)>,
     /// What was fetched for the opening last: it is asked for once, then touched whatever came.
-    opening_asked: Option<Range<u64>>,
+    pub opening_asked: Option<Range<u64>>,
     /// Blocks that were fetched and are still not in memory: they are touched all the same, and
     /// what cannot be read becomes a zero page.
-    unreadable: Vec<BlockId>,
+    pub unreadable: Vec<BlockId>,
     /// A pre-write has failed: when it is tried again, and from which byte on.
-    prewrite_again: Option<(Mono, u64)>,
+    pub prewrite_again: Option<(Mono, u64)>,
+    /// The oldest block, where `--max-age` reads its slots, and whether it is in memory.
+    pub tail_block: Option<(BlockId, bool)>,
     /// The last block found in memory, so that it is not asked for again with every slice.
-    resident: Option<BlockId>,
+    pub resident: Option<BlockId>,
     /// The next block to be opened is on its way into memory.
-    upcoming_fetch: Option<BlockId>,
+    pub upcoming_fetch: Option<BlockId>,
     /// Blocks before this one are in memory, as far as they are to be opened soon.
-    prepared: BlockId,
+    pub prepared: BlockId,
     /// Blocks are opened quickly after each other.
-    is_fast: bool,
+    pub is_fast: bool,
     /// The next block to be opened when it was last looked.
-    upcoming_seen: BlockId,
+    pub upcoming_seen: BlockId,
     /// When the block before it was opened, as far as was seen.
-    opened_at: Mono,
+    pub opened_at: Mono,
 }
 
 /// How far the segment is.
@@ -157,6 +154,7 @@ impl Storage {
             opening_asked: None,
             unreadable: Vec::new(),
             prewrite_again: None,
+            tail_block: None,
             resident: None,
             upcoming_fetch: None,
             prepared: 0,
@@ -236,13 +234,6 @@ impl Storage {
     /// Every record below is on disk. Where there is no disk, that is none of them.
     pub fn durable(&self) -> Seq {
         self.segment().map_or(Seq(0), Segment::durable)
-    }
-
-    /// Hides what is too old.
-    pub fn expire(&mut self, now: Wall) {
-        if let Some(segment) = self.segment_mut() {
-            segment.expire(now);
-        }
     }
 
     /// Changes how much is visible (a reload).
@@ -343,30 +334,6 @@ impl Storage {
             blocks: u64::from(segment.geometry().blocks),
             bus_errors: map::bus_errors(),
         }
-    }
-
-    /// Whether `block` must come from the disk before it is read; then it is asked for, and `token`
-    /// is told when it is there.
-    pub fn must_fetch(&mut self, block: BlockId, token: Token) -> bool {
-        if self.resident == Some(block) || self.disk.is_none() {
-            return false;
-        }
-        let known = self.unreadable.iter().position(|one| *one == block);
-        let Some(segment) = self.segment() else { return false };
-        let range = segment.block_range(block);
-        if known.is_some() || segment.store().is_resident(range.start as usize..range.end as usize)
-        {
-            known.map(|at| self.unreadable.swap_remove(at));
-            self.resident = Some(block);
-            return false;
-        }
-        let is_asked = self.fetch_waiters.iter().any(|(waited, _)| *waited == block);
-        if !is_asked && !self.order(Order::Fetch { from: range.start, to: range.end }) {
-            // The helper is busy; reading the page ourselves is slow but goes on.
-            return false;
-        }
-        self.fetch_waiters.push((block, token));
-        true
     }
 
     /// Begins a sync where one is due, and sees to it that the next block can be opened.
@@ -486,97 +453,13 @@ impl Storage {
         self.prewrite_again = (!is_taken).then_some((at + PREWRITE_RETRY_MS * MS, from));
     }
 
-    /// Bytes have come from the disk. Returns who waited for them.
-    pub fn on_fetched(&mut self, from: u64) -> Vec<Token> {
-        if let State::Opening { is_fetching, .. } = &mut self.state {
-            *is_fetching = false;
-        }
-        let Some(segment) = self.segment() else { return Vec::new() };
-        if let Some(block) = self.upcoming_fetch
-            && segment.block_range(block).start == from
-        {
-            self.upcoming_fetch = None;
-            self.block_is_ready(block);
-        }
-        let all = std::mem::take(&mut self.fetch_waiters);
-        let State::Open(segment) = &self.state else { return Vec::new() };
-        let (woken, waiting): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|(block, _)| segment.block_range(*block).start == from);
-        self.fetch_waiters = waiting;
-        for (block, _) in &woken {
-            let range = segment.block_range(*block);
-            let is_there = segment.store().is_resident(range.start as usize..range.end as usize);
-            if !is_there && !self.unreadable.contains(block) {
-                self.unreadable.push(*block);
-            }
-        }
-        woken.into_iter().map(|(_, token)| token).collect()
-    }
-
     /// The segment is tried again: the reason to pause may be gone.
-    fn unpause(&mut self) {
+    pub fn unpause(&mut self) {
         self.paused = None;
     }
 
     /// Hands an order to the helper.
     pub fn order(&mut self, order: Order) -> bool {
         self.disk.as_mut().is_some_and(|disk| disk.order(order))
-    }
-
-    /// Makes sure that the pages of the blocks to be opened next are in memory, for storing into
-    /// one that is not waits for the disk. Where blocks fill faster than syncs come, sealed ones
-    /// are sent to the disk ahead of the sync.
-    fn prepare_upcoming(&mut self, now: Mono) {
-        if self.disk.is_none() {
-            return;
-        }
-        let State::Open(segment) = &self.state else { return };
-        let upcoming = segment.upcoming_block();
-        if upcoming != self.upcoming_seen {
-            self.is_fast =
-                now.saturating_sub(self.opened_at) < FAST_BLOCK_NS && self.mode != SyncMode::Never;
-            self.opened_at = now;
-            // The block before `upcoming` is open; those before it are sealed.
-            let sealed = self.upcoming_seen.saturating_sub(1)..upcoming.saturating_sub(1);
-            self.upcoming_seen = upcoming;
-            if self.is_fast {
-                self.flush(sealed);
-            }
-        }
-        let ahead = if self.is_fast { BLOCKS_AHEAD } else { 1 };
-        self.prepared = self.prepared.max(upcoming);
-        while self.prepared < upcoming + ahead && self.upcoming_fetch.is_none() {
-            self.prepare(self.prepared);
-        }
-    }
-
-    /// Sends sealed blocks on their way to the disk. One that the helper has no room for goes with
-    /// the next sync.
-    fn flush(&mut self, sealed: Range<BlockId>) {
-        for block in sealed {
-            let State::Open(segment) = &self.state else { return };
-            let range = segment.block_range(block);
-            self.order(Order::Flush { from: range.start, to: range.end });
-        }
-    }
-
-    /// Has the pages of a block brought into memory, or says that they are there.
-    fn prepare(&mut self, block: BlockId) {
-        let State::Open(segment) = &mut self.state else { return };
-        let range = segment.block_range(block);
-        let is_resident = segment.store().is_resident(range.start as usize..range.end as usize);
-        if !is_resident && self.order(Order::Fetch { from: range.start, to: range.end }) {
-            self.upcoming_fetch = Some(block);
-            return;
-        }
-        self.block_is_ready(block);
-    }
-
-    fn block_is_ready(&mut self, block: BlockId) {
-        self.prepared = block + 1;
-        if let Some(segment) = self.segment_mut() {
-            segment.set_resident(block);
-        }
-        self.unpause();
     }
 }
