@@ -219,16 +219,16 @@ impl Worker {
                     return;
                 }
                 let order = decode(&message).order;
-                if let Order::Prewrite { from, to } = order {
-                    self.prewrites.push_back((from, to));
-                    continue;
-                }
                 let begin = clock.mono();
                 let result = match order {
                     Order::Sync => self.file.sync_data(),
                     Order::Fetch { from, to } => fetch(&self.file, from, to, &mut scratch),
                     Order::Flush { from, to } => sys::begin_writeback(&self.file, from, to),
-                    Order::Prewrite { .. } => Ok(()),
+                    Order::Prewrite { from, to } => {
+                        // It is worked off in steps, and each is answered.
+                        self.prewrites.push_back((from, to));
+                        continue;
+                    }
                 };
                 if order.is_answered() && !self.answer(order, &result, clock.mono() - begin) {
                     return;

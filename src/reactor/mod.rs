@@ -128,9 +128,10 @@ impl Reactor {
         for warning in warnings {
             log.event(clock.wall(), Severity::Warn, "config", &[("message", warning)]);
         }
-        if let Err(error) = named_zone() {
+        let zone = named_zone().unwrap_or_else(|error| {
             log.event(clock.wall(), Severity::Warn, "time_zone", &[("error", &error)]);
-        }
+            TimeZone::UTC
+        });
         let poll = Poll::new()?;
         let signals = sys::signals_by_pipe()?;
         let fd = signals.as_raw_fd();
@@ -158,7 +159,7 @@ impl Reactor {
             scan_queue: VecDeque::new(),
             scanners: Vec::new(),
             storage,
-            time: LocalTime::new(time_zone()),
+            time: LocalTime::new(zone),
             slow: SlowLog::default(),
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             held_bytes: 0,

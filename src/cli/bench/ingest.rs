@@ -103,8 +103,21 @@ pub fn against_limit(
     connections: usize,
     write_bytes: usize,
 ) -> Result<Vec<Row>> {
-    let ns = bench.throughput_ns / SIDES;
     let server = bench.launcher.start(&flags([]))?;
+    let rounds = rounds_against_limit(bench, server, connections, write_bytes)?;
+    let (bar, aim) = if write_bytes > SMALL_WRITE { (0.35, 0.50) } else { (0.60, 0.75) };
+    let what = format!("{connections} conn, {write_bytes} B writes / bare recv");
+    Ok(vec![rounds.row(case, what, Bar::AtLeast(bar)).detail("aim", aim)])
+}
+
+/// Floods `server` and the bare receiving loop in turns, then stops the server.
+fn rounds_against_limit(
+    bench: &Bench,
+    server: Server,
+    connections: usize,
+    write_bytes: usize,
+) -> Result<Rounds> {
+    let ns = bench.throughput_ns / SIDES;
     let mut flooded = Flooded::new(server, bench.clock, connections, write_bytes, &bench.lines)?;
     let mut limit = Limit::new(connections, write_bytes, &bench.lines)?;
     let mut rounds = Rounds::default();
@@ -114,9 +127,7 @@ pub fn against_limit(
         rounds.add(flooded.round(ns)?, bare, meter.stop(&bench.clock));
     }
     flooded.server.stop()?;
-    let (bar, aim) = if write_bytes > SMALL_WRITE { (0.35, 0.50) } else { (0.60, 0.75) };
-    let what = format!("{connections} conn, {write_bytes} B writes / bare recv");
-    Ok(vec![rounds.row(case, what, Bar::AtLeast(bar)).detail("aim", aim)])
+    Ok(rounds)
 }
 
 /// The server with `-P` against the server in memory, in turns.
@@ -151,17 +162,8 @@ pub fn persisted(bench: &mut Bench) -> Result<Vec<Row>> {
 pub fn thousand(bench: &mut Bench) -> Result<Vec<Row>> {
     let connections = 1_000;
     let write_bytes = 8 * LINE_BYTES;
-    let ns = bench.throughput_ns / SIDES;
     let server = bench.launcher.start(&flags(["--max-clients", "1000"]))?;
-    let mut flooded = Flooded::new(server, bench.clock, connections, write_bytes, &bench.lines)?;
-    let mut limit = Limit::new(connections, write_bytes, &bench.lines)?;
-    let mut rounds = Rounds::default();
-    for _ in 0..bench.runs.max(3) {
-        let meter = NoiseMeter::start(&bench.clock, &[flooded.server.pid()]);
-        let bare = limit.round(&bench.clock, ns)?;
-        rounds.add(flooded.round(ns)?, bare, meter.stop(&bench.clock));
-    }
-    flooded.server.stop()?;
+    let rounds = rounds_against_limit(bench, server, connections, write_bytes)?;
     let million = median(&rounds.server) / 1e6;
     let row =
         Row::new("ingest-1000", "1,000 conn, 8 lines a write", million, "M/s", Bar::AtLeast(1.5));
