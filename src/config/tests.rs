@@ -334,3 +334,11 @@ fn reload_applies_what_can_be_changed_and_names_the_rest() {
     let without_file = Settings::from_flags(&[]).unwrap();
     assert!(without_file.reload_file().unwrap().changed.is_empty());
 }
+
+#[test]
+fn the_defaults_are_those_that_the_limits_name() {
+    let settings = Settings::from_flags(&[]).unwrap();
+    assert_eq!(settings.max_clients, crate::limits::CLIENTS_DEFAULT);
+    assert_eq!(settings.max_line, crate::limits::LINE_BYTES_DEFAULT);
+    assert_eq!(settings.memory, crate::limits::MEMORY_BYTES_DEFAULT);
+}
