@@ -3,7 +3,7 @@
 mod detect;
 mod words;
 
-pub use detect::{detect, fuzz_level};
+pub use detect::{detect, detect_json, fuzz_level};
 
 /// The level of a record, least severe first. The number is what a slot stores.
 ///
@@ -94,6 +94,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::limits::JSON_LEVEL_BYTES_MAX;
 
     /// The sample logs, each with the level of every line beside it as runs `count level`.
     const LOGS: [&str; 10] = [
@@ -232,6 +233,19 @@ mod tests {
         check(Level::Info, &["[I 2026-11-20 10:00:00.000 App] x", "I1120 10:00:00.0 1 a.go:1] x"]);
         check(Level::Critical, &["F0102 12:00:00.1 x"]);
         check(Level::Unknown, &["E0102", "E12 12:00:00", "A/B", "03-17 16:13:38.811 x D y"]);
+    }
+
+    #[test]
+    fn a_json_object_may_say_its_level_late() {
+        let late = |value: &str| format!("{{\"short_message\":\"{}\",{value}}}", "x".repeat(200));
+        let found = |value: &str| detect_json(late(value).as_bytes());
+        assert_eq!(found("\"level\":6"), Level::Info);
+        assert_eq!(found("\"_level\":\"warn\""), Level::Warning);
+        assert_eq!(found("\"a\":\"b\",\"severity\":\"ERROR\""), Level::Error);
+        assert_eq!(found("\"sea_level\":\"high\",\"type\":\"error\""), Level::Unknown);
+        let too_late = format!("{{\"m\":\"{}\",\"level\":3}}", "x".repeat(JSON_LEVEL_BYTES_MAX));
+        assert_eq!(detect_json(too_late.as_bytes()), Level::Unknown);
+        assert_eq!(detect_json(b"{\"level\":30,\"x\":\"level\":60}"), Level::Info);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod config;
 pub mod level;
 pub mod limits;
 pub mod log;
+pub mod message;
 pub mod metrics;
 pub mod proto;
 pub mod query;

@@ -40,6 +40,7 @@ pub const KEEPALIVE_IDLE_S: u32 = 60;
 /// Seconds between such questions.
 /// Counter: `peers_dead`. Test: `an_accepted_socket_has_keepalive`.
 pub const KEEPALIVE_INTERVAL_S: u32 = 10;
+
 /// Questions without an answer before the peer is given up.
 /// Counter: `peers_dead`. Test: `an_accepted_socket_has_keepalive`.
 pub const KEEPALIVE_PROBES: u32 = 6;
@@ -67,6 +68,37 @@ pub const READ_BYTES_PER_GO: usize = 64 * KIB;
 /// Counter: `turns_out_of_time`. Test:
 /// `questions_are_answered_while_logs_pour_in`.
 pub const LOG_READ_NS_PER_TURN: u64 = 300_000;
+
+/// Bytes kept of one datagram: what IP can carry, and as much as a line may have. Unix sockets take
+/// more.
+/// Counter: `datagrams_cut`. Test: `a_datagram_over_the_limit_is_stored_as_cut_and_counted`.
+pub const DATAGRAM_BYTES_MAX: usize = 64 * KIB;
+
+/// Datagrams received with one system call: enough to make the call cheap, few enough that what
+/// they fill first (their first pages) stays in the cache. The room, 2 MiB, is only touched as far
+/// as datagrams reach.
+/// Counter: none: fixed. Test: `a_flood_of_datagrams_is_stored_or_counted`.
+pub const DATAGRAMS_PER_CALL: usize = 32;
+
+/// Datagrams taken from one socket before the next has its go: about as many as lines come with
+/// [`READ_BYTES_PER_GO`].
+/// Counter: `reads_cut_short`. Test: `a_flood_of_datagrams_is_stored_or_counted`.
+pub const DATAGRAMS_PER_GO: usize = 256;
+
+/// Bytes of datagrams that the kernel is asked to keep until we read them: 40 ms of 500,000 short
+/// ones a second, for it grants twice that and counts its own bookkeeping. Less where the machine's
+/// limit (rmem_max) is lower and we have no right to exceed it.
+/// Counter: `datagrams_dropped`. Test: `a_flood_of_datagrams_is_stored_or_counted`.
+pub const DATAGRAM_BUFFER_BYTES: usize = 8 * MIB;
+
+/// Senders of datagrams whose names are remembered, so that none is written out for each datagram.
+/// More only cost time.
+/// Counter: none: a full table writes names anew. Test: `many_senders_keep_their_names`.
+pub const DATAGRAM_HOSTS_KEPT: usize = 256;
+
+/// Kernel messages read before another source has its go.
+/// Counter: `reads_cut_short`. Test: `the_kernel_log_is_read`.
+pub const KMSG_PER_GO: usize = 64;
 
 /// Nanoseconds a turn spends on slices of queries and tails.
 /// Counter: `turns_out_of_time`. Test:
@@ -128,9 +160,15 @@ pub const QUESTION_IDLE_MS: u64 = 60_000;
 /// Counter: `accepts_without_descriptor`. Test: `running_out_of_descriptors_only_delays_accepting`.
 pub const ACCEPT_RETRY_MS: u64 = 100;
 
-/// Milliseconds that lines which had arrived are still taken in after a signal to stop.
+/// Milliseconds that senders are still listened to after a signal to stop, or `--shutdown-timeout`
+/// if that is shorter: a relay with a long queue looks only now and then whether we are there.
 /// Counter: none: at the end. Test: `what_has_arrived_is_taken_in_at_a_stop`.
-pub const STOP_READ_MS: u64 = 1000;
+pub const STOP_READ_MS: u64 = 3000;
+
+/// Milliseconds without a byte from any sender after which a stop waits for none of them: they have
+/// been told, and those that were busy had time to see it.
+/// Counter: none: at the end. Test: `a_sender_that_sees_the_stop_loses_nothing`.
+pub const STOP_QUIET_MS: u64 = 100;
 
 /// Commands that SLOWLOG remembers.
 /// Counter: none: a ring of the newest. Test: `the_slow_log_keeps_the_slowest`.
@@ -166,7 +204,8 @@ pub const REGEX_PROGRAM_BYTES_MAX: usize = 256 * KIB;
 /// Test: `slow_patterns`.
 pub const REGEX_CACHE_BYTES_MAX: usize = 256 * KIB;
 
-/// The most texts that `keywords=` takes: each is looked for in each window.
+/// The most texts that `keywords=` takes, and `!keyword=`s of one question: each is looked for in
+/// each window.
 /// Counter: `command_errors`. Test: `more_keywords_than_allowed_are_refused`.
 pub const KEYWORDS_MAX: usize = 16;
 
@@ -212,6 +251,7 @@ pub const DIRTY_BYTES_DEFAULT: u64 = 16 << 20;
 /// How many lines RECENT shows where it is not told.
 /// Counter: none: a default, no bound. Test: `lines_that_are_commands`.
 pub const RECENT_DEFAULT: u64 = 10;
+
 /// Places that a check of a segment names one by one; more are only counted.
 /// Counter: none: `damaged` and `torn` of the report count on.
 /// Test: `a_report_names_a_bounded_number_of_places`.
@@ -244,6 +284,30 @@ pub const QUERY_SKIPS_MAX: u32 = 256;
 /// Test: `groups_of_a_large_ring_are_bounded`.
 pub const QUERY_GROUPS_MAX: u64 = 4096;
 
+/// The most text that one slice of a query takes fields out of, in bytes: that costs some hundred
+/// times more than copying it. One record may go beyond.
+/// Counter: none: it cuts the work of a query, not the query.
+/// Test: `an_answer_by_time_does_not_depend_on_how_its_steps_are_cut`.
+pub const QUERY_FIELDS_BYTES_PER_SLICE: usize = 4 * KIB;
+
+/// The most records that an answer in order of time puts in order, of 16 bytes each; of more
+/// matches the newest are shown, and the answer says of how many.
+/// Counter: `sort_left_out`. Test: `more_matches_than_can_be_sorted_are_counted_and_said`.
+pub const QUERY_SORT_MAX: usize = 10_000;
+
+/// The most names that LABELS, VALUES or STATS tell apart; records of others are counted together.
+/// Counter: `census_left_out`. Test: `more_names_than_are_told_apart_are_counted_together`.
+pub const CENSUS_NAMES_MAX: usize = 10_000;
+
+/// The most bytes that these names have together: a stream's labels may be 1 KiB.
+/// Counter: `census_left_out`. Test: `more_names_than_are_told_apart_are_counted_together`.
+pub const CENSUS_BYTES_MAX: usize = MIB;
+
+/// Streams of a block that are looked up in one slice, and lines of such an answer.
+/// Counter: none: it cuts the work of a question, not the question.
+/// Test: `a_census_does_not_depend_on_how_its_steps_are_cut`.
+pub const CENSUS_NAMES_PER_SLICE: usize = 256;
+
 /// How many characters the Unicode classes of a pattern may make its translation look at: it
 /// bounds the time to compile it to 2 ms.
 /// Counter: `command_errors`. Test: `patterns_over_a_bound_are_refused`.
@@ -258,3 +322,180 @@ pub const SEND_BUFFER_BYTES: usize = 256 * KIB;
 /// Counter: none: only the order of work. Test:
 /// `questions_are_answered_while_logs_pour_in`.
 pub const SCAN_NS_PER_GO: u64 = 30_000;
+
+/// Bytes of a host, tag or other word that is looked for in a header without fixed fields; a longer
+/// one belongs to the text. It bounds the search: a text may have no blank.
+/// Counter: none: the text keeps it. Test: `a_word_without_end_is_no_name`.
+pub const SYSLOG_NAME_BYTES_MAX: usize = 256;
+
+/// Names of labels that a segment remembers, so that questions may use them as names: each is one
+/// that somebody chose.
+/// Counter: none: a label beyond them is asked for as `field.NAME`.
+/// Test: `names_of_labels_are_remembered`.
+pub const LABEL_NAMES_MAX: usize = 64;
+
+/// Bytes at the front of a JSON line in which its time is looked for; and in its last 64.
+/// Counter: none: a line whose time stands behind them is stamped on receipt.
+/// Test: `a_time_too_far_behind_is_not_found`.
+pub const JSON_TIME_BYTES_MAX: usize = 256;
+
+/// Numbers and names before the text of a kernel message: the kernel has four or five.
+/// Counter: none: a record with more is none of the kernel's.
+/// Test: `a_head_that_is_too_long_is_refused`.
+pub const KMSG_HEAD_BYTES_MAX: usize = 256;
+
+/// Fields that one record shows: in a line of 64 KiB there could be thousands.
+/// Counter: none: the record's text, which is shown beside them, holds the others.
+/// Test: `fields_of_a_record_are_bounded`.
+pub const FIELDS_MAX: usize = 256;
+
+/// How many objects deep the names of fields go; what is nested deeper is one field, as JSON text.
+/// Counter: none: nothing is left out. Test: `what_is_nested_too_deep_is_one_field`.
+pub const FIELDS_DEPTH_MAX: usize = 16;
+
+/// Senders whose lines are counted against `--rate-limit` at a time; one more takes the place of
+/// the one that was silent longest, with a full bucket.
+/// Counter: `sources_evicted`. Test: `a_sender_too_many_displaces_the_most_silent`.
+pub const SOURCES_MAX: usize = 4096;
+
+/// Bytes of a sender's name in the reports of what was held back.
+/// Counter: none: the rest of a name is left out. Test: `a_long_name_is_cut`.
+pub const SOURCE_NAME_BYTES_MAX: usize = 64;
+
+/// Floods of forgotten senders that wait to be told, each by itself; more are told in one sum.
+/// Counter: none: nothing is lost but who it was.
+/// Test: `floods_of_many_forgotten_senders_are_summed_up`.
+pub const FORGOTTEN_FLOODS_MAX: usize = 64;
+
+/// Milliseconds from the first line that was held back to the first report of it.
+/// Counter: none: an interval. Test: `a_flood_is_told_after_a_second_and_then_every_thirty`.
+pub const FLOOD_FIRST_MS: u64 = 1000;
+
+/// Milliseconds between the reports of a flood that goes on.
+/// Counter: none: an interval. Test: `a_flood_is_told_after_a_second_and_then_every_thirty`.
+pub const FLOOD_REPORT_MS: u64 = 30_000;
+
+/// Milliseconds without a line to hold back, after which a flood is over.
+/// Counter: none: an interval. Test: `a_flood_that_ends_is_told_with_what_it_had`.
+pub const FLOOD_OVER_MS: u64 = 10_000;
+
+/// Senders whose last line is kept for `--dedupe` at a time, the most recent ones.
+/// Counter: `sources_evicted`. Test: `a_forgotten_sender_is_told_of_first`.
+pub const DEDUPE_SOURCES_MAX: usize = 1024;
+
+/// Bytes of a line that are kept to compare the next with; longer lines are never folded. With
+/// [`DEDUPE_SOURCES_MAX`] it bounds the table to 2 MiB.
+/// Counter: none: the line is stored. Test: `long_and_cut_lines_are_never_folded`.
+pub const DEDUPE_LINE_BYTES_MAX: usize = KIB;
+
+/// Milliseconds from the first line that was folded until it is told how many there were.
+/// Counter: none: an interval. Test: `folded_lines_are_told_after_ten_seconds`.
+pub const DEDUPE_MS: u64 = 10_000;
+
+/// Lines that `--multiline` joins to one record; the next begins another.
+/// Counter: none: nothing is lost. Test: `a_record_has_so_many_lines_and_bytes`.
+pub const MULTILINE_LINES_MAX: u32 = 500;
+
+/// Milliseconds after its last line when a record of several lines is whole.
+/// Counter: none: an interval. Test: `a_record_is_whole_a_second_after_its_last_line`.
+pub const MULTILINE_MS: u64 = 1000;
+
+/// Bytes at the beginning of a line in which the pattern of `--multiline` is looked for.
+/// Counter: none: a line that shows it later is joined. Test: `a_first_line_shows_it_early`.
+pub const MULTILINE_LOOK_BYTES: usize = KIB;
+
+/// What looking for that pattern in one line may cost, in estimated nanoseconds; a line that needs
+/// more counts as a first one.
+/// Counter: none: the line is a record. Test: `a_pattern_that_takes_too_long_joins_nothing`.
+pub const MULTILINE_REGEX_NS: u32 = 100_000;
+
+/// Bytes of a label's value; the rest is left out of the label, never of a record.
+/// Counter: none: the record has it whole.
+/// Test: `long_values_and_control_characters_are_kept_out_of_labels`.
+pub const LABEL_BYTES_MAX: usize = 128;
+
+/// Streams that a connection remembers; one that sends more looks up some of them again.
+/// Counter: none: it costs time only. Test: `a_sender_that_makes_up_names_takes_no_more_memory`.
+pub const STREAMS_PER_CONNECTION: usize = 16;
+
+/// The same for a listener of datagrams, whose senders are many.
+/// Counter: none: it costs time only. Test: `labels_are_those_of_the_naive_model`.
+pub const STREAMS_PER_LISTENER: usize = 256;
+
+/// The most conditions on labels and fields that one question has: each can cost a reading of each
+/// record.
+/// Counter: `command_errors`. Test: `conditions_over_a_bound_are_refused`.
+pub const CONDITIONS_MAX: usize = 16;
+
+/// How many of them may be regular expressions: each may take 2 ms to compile.
+/// Counter: `command_errors`. Test: `conditions_over_a_bound_are_refused`.
+pub const CONDITION_PATTERNS_MAX: usize = 4;
+
+/// The longest name and the longest value of a condition, in bytes.
+/// Counter: `command_errors`. Test: `conditions_over_a_bound_are_refused`.
+pub const CONDITION_BYTES_MAX: usize = KIB;
+
+/// Places of a field's name in one record that are looked at before the whole record is read, which
+/// costs as much.
+/// Counter: none: it chooses between two ways to the same answer.
+/// Test: `a_name_that_stands_everywhere_is_still_found`.
+pub const FIELD_PLACES_MAX: usize = 64;
+
+/// Streams of which a search remembers whether they are asked for.
+/// Counter: none: what is forgotten is looked up again.
+/// Test: `more_streams_than_are_remembered_are_told_apart`.
+pub const STREAMS_REMEMBERED: usize = 32;
+
+/// Milliseconds that the beginning of a connection may stay undecided between text and something
+/// else; then it is a plain line.
+/// Counter: none: the usual way of a line that comes in pieces.
+/// Test: `an_undecided_beginning_becomes_a_plain_line`.
+pub const FRAME_UNDECIDED_MS: u64 = 1000;
+
+/// The longest compressed frame that is taken, in bytes, where the limit of lines is not longer;
+/// of a longer one all is dropped.
+/// Counter: `cut_bytes`. Test: `a_compressed_frame_over_the_limit_is_dropped`.
+pub const COMPRESSED_FRAME_BYTES_MAX: usize = 64 * KIB;
+
+/// Bytes that a connection's gzip stream becomes in one step, before they are stored.
+/// Counter: none: only the order of work. Test: `a_gzip_stream_is_stored_in_steps`.
+pub const INFLATED_BYTES_PER_STEP: usize = 64 * KIB;
+
+/// Bytes that a connection's gzip stream becomes in one go; the rest waits for its next.
+/// Counter: none: only the order of work. Test: `a_gzip_stream_is_stored_in_steps`.
+pub const INFLATED_BYTES_PER_GO: usize = 256 * KIB;
+
+/// Milliseconds before what was held back is told again where the segment had no room for it.
+/// Counter: `waits_dirty`. Test: none: only delays.
+pub const TELL_AGAIN_MS: u64 = 100;
+
+/// The most that is inflated at a time, in bytes, whatever the caller has room for.
+/// Counter: none: it cuts the work, and the rest follows.
+/// Test: `no_more_comes_out_at_a_time_than_was_asked_for`.
+pub const INFLATE_BYTES_MAX: usize = 8 * MIB;
+
+/// The most bytes that one compressed byte may become, beyond [`INFLATE_FREE_BYTES`]: logs shrink
+/// to a tenth or a thirtieth, and what shrinks more was made to do harm.
+/// Counter: `inflate_errors`. Test: `what_inflates_beyond_measure_is_refused`.
+pub const INFLATE_RATIO_MAX: u64 = 100;
+
+/// Bytes that a stream may inflate to at any ratio: a short one may well be all blanks.
+/// Counter: `inflate_errors`. Test: `what_inflates_beyond_measure_is_refused`.
+pub const INFLATE_FREE_BYTES: u64 = 64 << 10;
+
+/// The longest header of PROXY protocol, version 1, in bytes: its specification, section 2.1.
+/// Counter: `proxy_errors`. Test: `a_line_without_an_end_is_refused`.
+pub const PROXY_V1_BYTES_MAX: usize = 107;
+
+/// The longest header of PROXY protocol, version 2, in bytes: what every network passes on in one
+/// piece.
+/// Counter: `proxy_errors`. Test: `a_header_beyond_the_limit_is_refused`.
+pub const PROXY_V2_BYTES_MAX: usize = 536;
+
+/// Bytes of a JSON object that are looked through for a key that says its level.
+/// Counter: none: the level is `unknown`. Test: `a_json_object_may_say_its_level_late`.
+pub const JSON_LEVEL_BYTES_MAX: usize = KIB;
+
+/// Reports of lines that were held back or folded, stored in one turn.
+/// Counter: none: the rest follows in the next turns. Test: `reports_come_some_in_each_turn`.
+pub const REPORTS_PER_TURN: usize = 64;

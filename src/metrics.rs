@@ -1,6 +1,8 @@
 //! What is counted. A counter only grows, and belongs to one thread.
 
 use crate::clock::{Mono, SECOND};
+use crate::level::Level;
+use crate::message::Transport;
 
 /// Every counter, by the name that `STATS` and, in snake case, the metrics page give it.
 #[derive(Debug, Default, Clone)]
@@ -11,14 +13,49 @@ pub struct Metrics {
     pub connections_refused: u64,
     /// Lines that got their slot.
     pub lines: u64,
+    /// These by level, by its number.
+    pub lines_by_level: [u64; Level::COUNT],
+    /// And by the way they came, in the order of [`Transport::ALL`].
+    pub lines_by_transport: [u64; Transport::COUNT],
     /// Bytes received from log clients.
     pub bytes_in: u64,
+    /// Datagrams received, of every kind of socket.
+    pub datagrams: u64,
+    /// Datagrams that the kernel dropped because we did not read them in time, or that were still
+    /// unstored when the server had to end.
+    pub datagrams_dropped: u64,
+    /// Datagrams from where none may come.
+    pub datagrams_refused: u64,
+    /// Datagrams longer than our room for one.
+    pub datagrams_cut: u64,
+    /// Kernel messages that were overwritten before we read them.
+    pub kmsg_lost: u64,
+    /// Bytes that compressed frames and streams became.
+    pub inflated_bytes: u64,
+    /// Records whose own time could not be read.
+    pub times_bad: u64,
     /// Lines longer than `--max-line`.
     pub cut: u64,
     /// Lines cut because the memory budget had no room for their rest.
     pub cut_for_memory: u64,
     /// Bytes of cut lines that were dropped.
     pub cut_bytes: u64,
+    /// Lines held back by `--rate-limit`.
+    pub suppressed: u64,
+    /// Lines folded by `--dedupe` into the one before them.
+    pub folded: u64,
+    /// Lines joined by `--multiline` to the first line of their record.
+    pub joined: u64,
+    /// Senders that `--rate-limit` and `--dedupe` forgot for others.
+    pub sources_evicted: u64,
+    /// Counted frames whose count was wrong.
+    pub resyncs: u64,
+    /// Connections and datagrams refused because they were no text.
+    pub foreign: u64,
+    /// Compressed frames and streams that could not be inflated, or became too much.
+    pub inflate_errors: u64,
+    /// Connections refused for a wrong header of the PROXY protocol, or for none.
+    pub proxy_errors: u64,
     /// Commands answered.
     pub commands: u64,
     /// Commands answered with an error.
@@ -31,6 +68,10 @@ pub struct Metrics {
     pub outbox_full: u64,
     /// Lines that readers were told they had missed.
     pub lost: u64,
+    /// Matches left out of answers in order of time, for there were too many.
+    pub sort_left_out: u64,
+    /// Records left out of LABELS, VALUES and STATS, for there were too many names.
+    pub census_left_out: u64,
     /// Records that failed their checksum when they were to be served.
     pub damaged: u64,
     /// Bytes of text that queries and tails looked at.

@@ -15,6 +15,7 @@
 
 use super::Level;
 use super::words::{Word, look_up};
+use crate::limits::JSON_LEVEL_BYTES_MAX;
 
 /// How far into a line a level may begin, in bytes. Levels stand behind a time and a few names:
 /// the farthest in the sample logs is BGL's, at byte 109. Behind that, words are prose far more
@@ -43,6 +44,27 @@ pub fn detect(line: &[u8]) -> Level {
         return level;
     }
     marked(line)
+}
+
+/// The level of a JSON object: as [`detect`], and where that finds none, the value of the first
+/// key such as `"level"` or `"severity"` within `JSON_LEVEL_BYTES_MAX` bytes. GELF writes it
+/// behind the message.
+pub fn detect_json(object: &[u8]) -> Level {
+    match detect(object) {
+        Level::Unknown => late_key(object),
+        level => level,
+    }
+}
+
+#[inline(never)]
+fn late_key(object: &[u8]) -> Level {
+    let window = &object[..object.len().min(JSON_LEVEL_BYTES_MAX)];
+    let ends = memchr::memmem::find_iter(window, b"\":");
+    ends.filter(|&end| end >= WINDOW_BYTES.min(window.len()))
+        .filter(|&end| matches!(look_up(word_until(object, end).0), Some(Word::Key)))
+        .map(|end| value(object, end))
+        .find(|&level| level != Level::Unknown)
+        .unwrap_or(Level::Unknown)
 }
 
 /// Looks at the marked places, leftmost first.

@@ -95,7 +95,7 @@ mod tests {
     fn bytes_arrive_in_order_however_little_the_socket_takes() {
         let mut outbox = Outbox::default();
         let mut socket = Narrow { taken: Vec::new(), room: 0 };
-        let mut expected = Vec::new();
+        let mut expected: Vec<u8> = Vec::new();
         for round in 0..200u32 {
             let part = vec![round as u8; 1000];
             expected.extend(&part);

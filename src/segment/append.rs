@@ -11,8 +11,8 @@ use super::geometry::Geometry;
 use super::ring::{Durability, Open, Segment};
 use super::slot::{Slot, stream_entry_bytes, stream_entry_decode, stream_entry_encode};
 use super::store::Store;
-use super::{Full, NewRecord, Seq};
-use crate::limits::{GAP_SLOTS_MAX, STREAM_BYTES_MAX};
+use super::{Full, NewRecord, Seq, labels};
+use crate::limits::{GAP_SLOTS_MAX, LABEL_NAMES_MAX, STREAM_BYTES_MAX};
 
 /// Where a connection's stream entry is, so that its labels are looked up once a connection and
 /// block. Held by the connection; belongs to one segment.
@@ -270,6 +270,7 @@ impl<S: Store> Segment<S> {
         self.sync.dirty += (end - start) as u64;
         let place = (at / STREAM_UNIT_BYTES) as u16;
         open.streams.insert(hash, place);
+        self.label_names.add(labels);
         place
     }
 
@@ -277,6 +278,24 @@ impl<S: Store> Segment<S> {
     /// that has a disk: a number given twice would mislead every reader that resumes by number.
     pub(super) fn keeps_limits(&self) -> bool {
         self.options.durability == Durability::Synced && !self.sync.is_failed
+    }
+}
+
+/// Names of labels that streams were written with, the first [`LABEL_NAMES_MAX`] of them.
+#[derive(Debug, Default)]
+pub(super) struct LabelNames(Vec<Box<[u8]>>);
+
+impl LabelNames {
+    fn add(&mut self, stream: &[u8]) {
+        for label in labels(stream) {
+            if self.0.len() < LABEL_NAMES_MAX && !self.contains(label.name) {
+                self.0.push(label.name.into());
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, name: &[u8]) -> bool {
+        self.0.iter().any(|known| **known == *name)
     }
 }
 

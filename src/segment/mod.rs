@@ -32,7 +32,7 @@ mod tests;
 
 pub use append::StreamRef;
 pub use block::Block;
-pub use format::{Summary, VERSION};
+pub use format::{SLOT_BYTES, STREAM_UNIT_BYTES, Summary, VERSION};
 pub use fuzz::{fuzz_block, fuzz_open};
 pub use geometry::{Geometry, SizeError};
 pub use offline::{Offline, OfflineBlock, OfflineError, ReadAt, Skipped, VerifyReport, Why};
@@ -82,6 +82,25 @@ pub struct Record<'a> {
     pub labels: &'a [u8],
     /// Whether the line was longer than allowed.
     pub cut: bool,
+}
+
+/// A label of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label<'a> {
+    /// Name and value as they stand, with the `=` between them.
+    pub pair: &'a [u8],
+    /// Its name.
+    pub name: &'a [u8],
+    /// Its value.
+    pub value: &'a [u8],
+}
+
+/// The labels of a stream, in order; what is no `name=value` is left out.
+pub fn labels(stream: &[u8]) -> impl Iterator<Item = Label<'_>> {
+    stream.split(|byte| *byte == 0).filter_map(|pair| {
+        let (name, value) = pair.split_at(memchr::memchr(b'=', pair)?);
+        Some(Label { pair, name, value: &value[1..] })
+    })
 }
 
 /// A record whose slot, text or stream entry does not fit its checksum.

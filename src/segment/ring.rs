@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::append::LabelNames;
 use super::block::Block;
 use super::format::{SLOT_BYTES, SUMMARY_AT, Summary};
 use super::geometry::Geometry;
@@ -172,6 +173,7 @@ pub struct Segment<S> {
     pub(super) sync: SyncState,
     pub(super) counters: Counters,
     pub(super) hasher: std::hash::RandomState,
+    pub(super) label_names: LabelNames,
 }
 
 impl<S: Store> Segment<S> {
@@ -192,6 +194,12 @@ impl<S: Store> Segment<S> {
         segment.refresh_stops();
         segment.assert_invariants();
         segment
+    }
+
+    /// Whether a stream that was written since the segment was opened has a label called `name`, as
+    /// far as `LABEL_NAMES_MAX` names are remembered.
+    pub fn has_label(&self, name: &[u8]) -> bool {
+        self.label_names.contains(name)
     }
 
     /// A segment without live blocks, before anything is written.
@@ -223,6 +231,7 @@ impl<S: Store> Segment<S> {
             sync,
             counters: Counters::default(),
             hasher: std::hash::RandomState::new(),
+            label_names: LabelNames::default(),
         }
     }
 

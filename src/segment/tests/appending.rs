@@ -1,6 +1,7 @@
 //! What was appended is there, in order, until the ring or a limit takes it.
 
 use crate::level::Level;
+use crate::limits::LABEL_NAMES_MAX;
 use crate::segment::*;
 
 const EPOCH: u64 = 0x5eed_0123_4567_89ab;
@@ -34,6 +35,23 @@ fn all(segment: &Segment<MemStore>) -> Vec<(u64, Vec<u8>, Vec<u8>)> {
     }
     assert_eq!(found.len() as u64, segment.records());
     found
+}
+
+#[test]
+fn names_of_labels_are_remembered() {
+    let mut segment = small(Options::default());
+    let mut append = |labels: &str| {
+        segment.append(&record(b"x"), labels.as_bytes(), &mut StreamRef::default()).unwrap();
+        segment.has_label(b"dc")
+    };
+    assert!(!append("") && !append("host=a\0xdc=dc") && !append("host=dc") && !append("dc"));
+    assert!(append("dc=fra\0host=a"));
+    for index in 0..2 * LABEL_NAMES_MAX {
+        assert!(append(&format!("n{index}=1\0n{}=2", index + 500)));
+    }
+    let known = (0..1000).filter(|n| segment.has_label(format!("n{n}").as_bytes())).count();
+    // Two of the others are `host` and `xdc`.
+    assert_eq!(known, LABEL_NAMES_MAX - 3);
 }
 
 #[test]
