@@ -67,10 +67,24 @@ impl LineCodec {
     // What it returns is too large for registers; inlined, it need not be built in memory.
     #[inline(always)]
     pub fn step<'a>(&mut self, inbox: &'a [u8]) -> (usize, Step<'a>) {
-        if self.is_cut || self.searched != 0 {
+        if self.is_midway() {
             return self.step_midway(inbox);
         }
         self.step_searched(inbox, 0)
+    }
+
+    /// The line with which `inbox` begins, where all of it is there and it is neither empty nor too
+    /// long: how many bytes it uses, and its text. To be asked between lines.
+    #[inline(always)]
+    pub(super) fn whole<'a>(&self, inbox: &'a [u8]) -> Option<(usize, &'a [u8])> {
+        let limit = self.line_bytes_max as usize;
+        let window = &inbox[..inbox.len().min(limit + 2)];
+        let end = memchr2(b'\n', 0, window)?;
+        let content = match window[..end] {
+            [.., b'\r'] if window[end] == b'\n' => end - 1,
+            _ => end,
+        };
+        (1..=limit).contains(&content).then(|| (end + 1, &window[..content]))
     }
 
     /// Takes one step after the peer's close, when no byte will follow. Pull until
@@ -89,6 +103,22 @@ impl LineCodec {
             }
             step => step,
         }
+    }
+
+    /// Content bytes kept of a line.
+    pub(super) fn line_bytes_max(&self) -> usize {
+        self.line_bytes_max as usize
+    }
+
+    /// Whether a line has begun whose end was not in the inbox.
+    #[inline(always)]
+    pub(super) fn is_midway(&self) -> bool {
+        self.is_cut || self.searched != 0
+    }
+
+    /// Takes the inbox for the beginning of a line, whatever came before.
+    pub(super) fn restart(&mut self) {
+        *self = Self { searched: 0, is_cut: false, ..*self };
     }
 
     /// Drops what comes up to the end of the line, because the caller has stored what it had of it

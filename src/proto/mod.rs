@@ -6,6 +6,9 @@
 //! to split them. Every codec's tests go through `testing::every_split`, which holds it to that.
 
 pub mod command;
+pub mod frame;
+pub mod inflate;
 pub mod line;
+pub mod proxy;
 #[cfg(test)]
 pub mod testing;
