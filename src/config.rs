@@ -10,17 +10,22 @@
 //! [`load`] resolves them. Whatever it cannot take is one line that names the setting, the value
 //! and what is allowed. [`Settings::reload`] resolves them again with a new file.
 
+mod inputs;
 mod layers;
+mod senders;
 mod table;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+pub use inputs::{Input, InputPlace, Protocols, Zone, socket_path};
 pub use layers::{ConfigError, Flags, Source, load, load_from};
+pub use senders::RateLimit;
 pub use table::{Setting, TABLE, row};
 pub use value::{Cidr, Expected, duration, nearest, show_duration, show_size, size};
 
+use crate::proto::frame::Framing;
 use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -34,8 +39,20 @@ pub struct Settings {
     pub bind: Vec<IpAddr>,
     /// Port of the log listener; 0 = a free one.
     pub log_port: u16,
+    /// How records are told apart on the log port.
+    pub framing: Framing,
+    /// Where syslog comes in, beside the log port.
+    pub syslog: Vec<Input>,
+    /// Unix sockets where logs come in.
+    pub unix: Vec<Input>,
+    /// Whether the kernel's messages are read.
+    pub kmsg: bool,
+    /// The zone of times in syslog headers that name none; `None` = that of `TZ`.
+    pub syslog_timezone: Option<Zone>,
     /// Port of the question listener; 0 = a free one.
     pub query_port: u16,
+    /// The Unix socket for questions.
+    pub query_socket: Option<PathBuf>,
     /// Port of the HTTP listener; 0 = off.
     pub http_port: u16,
     /// Port of the IRC listener; `None` = off.
@@ -58,6 +75,13 @@ pub struct Settings {
     pub max_clients: usize,
     /// Bytes of a record beyond which it is cut; at most a quarter block.
     pub max_line: usize,
+    /// How many lines each sender may send; `None` = any.
+    pub rate_limit: Option<RateLimit>,
+    /// Whether equal lines that follow each other are folded.
+    pub dedupe: bool,
+    /// What the first line of a record looks like, a pattern that compiles; `None` = each line is
+    /// a record.
+    pub multiline: Option<String>,
     /// When data is synced to disk.
     pub sync: SyncMode,
     /// Bytes appended but not yet on disk at which log sockets wait; `None` = by ring and memory.
@@ -68,6 +92,8 @@ pub struct Settings {
     pub idle_timeout: Option<Duration>,
     /// Who may connect; ask [`Settings::allows`].
     pub allow: Vec<AllowRule>,
+    /// Networks whose connections begin with a PROXY header.
+    pub proxy_from: Vec<Cidr>,
     /// From which level on the server's own events are logged.
     pub log_level: LogLevel,
     /// How the server's own events are written.
@@ -242,6 +268,11 @@ impl Settings {
             |rule: &&AllowRule| rule.listener.is_none() || rule.listener == Some(listener);
         let mut rules = self.allow.iter().filter(concerns).peekable();
         rules.peek().is_none() || rules.any(|rule| rule.network.contains(peer))
+    }
+
+    /// Whether connections from `peer` begin with a PROXY header.
+    pub fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.proxy_from.iter().any(|network| network.contains(peer))
     }
 
     /// Whether `peer` may clear the ring: only where a rule for `clear` says so. That this machine

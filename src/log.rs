@@ -67,10 +67,34 @@ impl Log {
         if !self.keeps(level) {
             return;
         }
-        let Some(left_out) = self.admit(now, kind) else {
-            self.suppressed += 1;
-            return;
-        };
+        match self.admit(now, kind) {
+            Some(left_out) => self.add(now, level, kind, fields, left_out),
+            None => self.suppressed += 1,
+        }
+    }
+
+    /// Adds an event that is not left out however often its kind repeats: one of those whose number
+    /// the settings bound, as one for each listener.
+    pub fn event_of_many(
+        &mut self,
+        now: Wall,
+        level: Severity,
+        kind: &'static str,
+        fields: &[(&str, &dyn Display)],
+    ) {
+        if self.keeps(level) {
+            self.add(now, level, kind, fields, 0);
+        }
+    }
+
+    fn add(
+        &mut self,
+        now: Wall,
+        level: Severity,
+        kind: &'static str,
+        fields: &[(&str, &dyn Display)],
+        left_out: u64,
+    ) {
         self.line.clear();
         match self.format {
             Format::Text => write_text(&mut self.line, level, kind, fields, left_out),
@@ -238,7 +262,11 @@ mod tests {
         }
         log.event(SECOND, Severity::Info, "other", &[]);
         assert_eq!(log.suppressed, 15);
-        assert_eq!(text(&mut log).lines().count(), 11);
+        for _ in 0..25 {
+            log.event_of_many(SECOND, Severity::Info, "listening", &[]);
+        }
+        assert_eq!(log.suppressed, 15);
+        assert_eq!(text(&mut log).lines().count(), 11 + 25);
         log.event(2 * SECOND, Severity::Info, "again", &[]);
         assert_eq!(text(&mut log), "info again left_out=15\n");
     }

@@ -1,12 +1,11 @@
 //! One question to a server, and its answer as it arrives.
 
-use crate::cli::client::{self, Failure};
+use crate::cli::client::{self, Failure, Stream};
 use crate::cli::output::Output;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
@@ -16,8 +15,8 @@ const READ_BYTES: usize = 64 << 10;
 /// A first line longer than this is no head, in bytes: heads and errors are shorter.
 const HEAD_BYTES_MAX: usize = 4 << 10;
 
-/// A line longer than this is no [`Note`], in bytes: a number has 20 digits at most.
-const NOTE_BYTES_MAX: usize = 40;
+/// A line longer than this is no [`Note`], in bytes: one has two numbers of 20 digits at most.
+const NOTE_BYTES_MAX: usize = 72;
 
 /// How an answer is to be printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -26,6 +25,8 @@ pub struct Shape {
     pub is_raw: bool,
     /// Lines only, for a pipe: the head is left off, notes go to standard error.
     pub is_bare: bool,
+    /// The first line names the columns, and is no record.
+    pub has_head: bool,
     /// The answer ends when it is interrupted, not before.
     pub is_follow: bool,
     /// The question has a limit, so that even an answer that is followed has an end.
@@ -72,11 +73,17 @@ struct Answer {
     shape: Shape,
     tally: Tally,
     out: Output,
+    /// The answer to `SESSION` comes first.
+    is_awaiting_session: bool,
     /// The first line, until it is complete; `None` = it has been dealt with.
     head: Option<Vec<u8>>,
     /// The beginning of the last line, while that is incomplete. It waits here unprinted where it
     /// [may be a note](may_be_note).
     line: Vec<u8>,
+    /// In CSV: whether a quote is open, so that a record goes on, and whether one was where the
+    /// last line began. A line inside a record is no note.
+    is_quoted: bool,
+    is_inside: bool,
     /// Everything, where it is to be printed the other way round.
     kept: Vec<u8>,
     /// Notes that are for standard error, until they are written there.
@@ -99,8 +106,11 @@ impl Answer {
             shape,
             tally: Tally::default(),
             out: Output::new(shape.is_raw, !shape.is_bare),
+            is_awaiting_session: shape.is_follow && !shape.is_limited,
             head: Some(Vec::new()),
             line: Vec::new(),
+            is_quoted: false,
+            is_inside: false,
             kept: Vec::new(),
             notes: Vec::new(),
         }
@@ -110,11 +120,16 @@ impl Answer {
         let signals = if self.shape.is_follow { Some(hold_signals()?) } else { None };
         let mut stream = client::connect(addr, client::CONNECT_TIMEOUT)?;
         let broken = |action| move |error| Failure::Broken(addr.to_owned(), action, error);
-        // Our end of the connection says that this was all: the server need not wait for more.
-        stream
-            .write_all(format!("{question}\n").as_bytes())
-            .and_then(|()| stream.shutdown(Shutdown::Write))
-            .map_err(broken("write to"))?;
+        let written = if self.is_awaiting_session {
+            // What has no end by itself ends with us, even where nothing more is found: in a
+            // session the end of our side is the end.
+            stream.write_all(format!("SESSION\n{question}\n").as_bytes())
+        } else {
+            // Our end of the connection says that this was all: the server need not wait for more.
+            let asked = stream.write_all(format!("{question}\n").as_bytes());
+            asked.and_then(|()| stream.shutdown_write())
+        };
+        written.map_err(broken("write to"))?;
         let mut buffer = vec![0; READ_BYTES];
         loop {
             match wait(&stream, signals.as_ref())? {
@@ -164,6 +179,10 @@ impl Answer {
         if let Some(reason) = line.strip_prefix("ERROR: ") {
             return Err(Failure::Refused(reason.to_owned()));
         }
+        if std::mem::take(&mut self.is_awaiting_session) {
+            self.head = Some(Vec::new());
+            return self.take(rest);
+        }
         let found = line.strip_prefix("FOUND: ").and_then(|line| line.split(' ').next());
         self.tally.found = found.and_then(|found| found.parse().ok());
         if self.tally.found.is_none() {
@@ -184,17 +203,22 @@ impl Answer {
         self.tally.is_answered = true;
         let mut page = Vec::with_capacity(bytes.len());
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let held_bytes = if may_be_note(&self.line) { self.line.len() } else { 0 };
+            if self.line.is_empty() {
+                self.is_inside = self.is_quoted;
+            }
+            let quotes = memchr::memchr_iter(b'"', piece);
+            self.is_quoted ^= self.shape.has_head && quotes.count() % 2 == 1;
+            let held_bytes = if self.is_held() { self.line.len() } else { 0 };
             let room = (NOTE_BYTES_MAX + 1).saturating_sub(self.line.len());
             self.line.extend_from_slice(&piece[..piece.len().min(room)]);
             let is_whole = piece.ends_with(b"\n");
-            match note(&self.line).filter(|_| is_whole) {
+            match note(&self.line).filter(|_| is_whole && !self.is_inside) {
                 Some(note) => {
                     self.tally.missing += note.records();
                     let line = core::mem::take(&mut self.line);
                     self.put_note(&line, &mut page);
                 }
-                None if !is_whole && may_be_note(&self.line) => {}
+                None if !is_whole && self.is_held() => {}
                 None => {
                     page.extend_from_slice(&self.line[..held_bytes]);
                     page.extend_from_slice(piece);
@@ -206,6 +230,11 @@ impl Answer {
             }
         }
         self.print(&page)
+    }
+
+    /// Whether what is there of the last line waits for the rest of it.
+    fn is_held(&self) -> bool {
+        !self.is_inside && may_be_note(&self.line)
     }
 
     /// Puts a line that is about the answer where it belongs: a pipe that is read by a program
@@ -237,12 +266,14 @@ impl Answer {
         if let Some(head) = self.head.take() {
             self.take_head(&head, head.len())?;
         }
-        if may_be_note(&self.line) {
+        if self.is_held() {
             let line = core::mem::take(&mut self.line);
             self.print(&line)?;
         }
         if self.shape.is_reversed {
-            for line in self.kept.split_inclusive(|byte| *byte == b'\n').rev() {
+            let (head, lines) = split_head(&self.kept, self.shape.has_head);
+            self.out.write(head)?;
+            for line in records(lines, self.shape.has_head).into_iter().rev() {
                 self.out.write(line)?;
             }
         }
@@ -263,14 +294,29 @@ impl Answer {
             return ended("closed without an answer".to_owned());
         }
         let Tally { found, lines, missing, .. } = self.tally;
+        let seen = lines.saturating_sub(u64::from(self.shape.has_head)) + missing;
         match found {
-            // A raw record may be several lines, but none is less than one.
-            Some(found) if lines + missing < found => {
-                ended(format!("closed after {} of {found} lines", lines + missing))
-            }
+            // A record as it came may be several lines, but none is less than one.
+            Some(found) if seen < found => ended(format!("closed after {seen} of {found} lines")),
             _ => Ok(()),
         }
     }
+}
+
+/// The first line of `page`, where that names columns, and the others.
+fn split_head(page: &[u8], has_head: bool) -> (&[u8], &[u8]) {
+    let end = page.iter().position(|byte| *byte == b'\n').filter(|_| has_head);
+    page.split_at(end.map_or(0, |end| end + 1))
+}
+
+/// The records of `page`, a line each; in CSV one goes on while a quote is open.
+fn records(page: &[u8], is_csv: bool) -> Vec<&[u8]> {
+    let mut is_quoted = false;
+    let ends = |byte: &u8| {
+        is_quoted ^= is_csv && *byte == b'"';
+        *byte == b'\n' && !is_quoted
+    };
+    page.split_inclusive(ends).collect()
 }
 
 /// A line that is no record, but says something about the answer.
@@ -280,6 +326,8 @@ enum Note {
     Lost(u64),
     /// One record is there, but not what it was.
     Damaged,
+    /// Of what was found only a part is shown; which is not counted.
+    Sorted,
 }
 
 impl Note {
@@ -288,6 +336,7 @@ impl Note {
         match self {
             Note::Lost(records) => records,
             Note::Damaged => 1,
+            Note::Sorted => 0,
         }
     }
 }
@@ -301,6 +350,10 @@ fn note(line: &[u8]) -> Option<Note> {
     };
     if let Some(digits) = text.strip_prefix("lost ").and_then(|rest| rest.strip_suffix(" lines")) {
         return number(digits).map(Note::Lost);
+    }
+    if let Some(rest) = text.strip_prefix("sorted the newest ") {
+        let (kept, all) = rest.split_once(" of ")?;
+        return number(kept).and(number(all)).map(|_| Note::Sorted);
     }
     text.strip_prefix("damaged seq=").and_then(number).map(|_| Note::Damaged)
 }
@@ -322,7 +375,7 @@ fn hold_signals() -> Result<SignalFd, Failure> {
 }
 
 /// Waits until something can be read, nobody reads our output, or a signal has come.
-fn wait(stream: &TcpStream, signals: Option<&SignalFd>) -> Result<Woken, Failure> {
+fn wait(stream: &Stream, signals: Option<&SignalFd>) -> Result<Woken, Failure> {
     let stdout = io::stdout();
     loop {
         let mut places = vec![
@@ -354,10 +407,12 @@ mod tests {
 
     #[test]
     fn notes_are_told_from_records() {
-        let cases: [(&[u8], Option<Note>); 8] = [
+        let cases: [(&[u8], Option<Note>); 10] = [
             (b"# lost 12 lines\n", Some(Note::Lost(12))),
             (b"# lost 0 lines\n", Some(Note::Lost(0))),
             (b"# damaged seq=5\n", Some(Note::Damaged)),
+            (b"# sorted the newest 10000 of 12345\n", Some(Note::Sorted)),
+            (b"# sorted the newest first\n", None),
             (b"# lost x lines\n", None),
             (b"# lost +1 lines\n", None),
             (b"# a comment in a log\n", None),
@@ -367,7 +422,7 @@ mod tests {
         for (line, expected) in cases {
             assert_eq!(note(line), expected);
         }
-        let longest = format!("# damaged seq={}\n", u64::MAX);
+        let longest = format!("# sorted the newest {} of {0}\n", u64::MAX);
         assert!(longest.len() <= NOTE_BYTES_MAX && note(longest.as_bytes()).is_some());
     }
 
@@ -393,6 +448,31 @@ mod tests {
         let followed = "# lost 3 lines\n#\n# lost\n[] a\n# lost 2 lines\n";
         check(true, followed, "#\n# lost\n[] a\n", (None, 3, 2));
         check(false, "[] a\n# damaged seq=7\n", "[] a\n# damaged seq=7\n", (None, 1, 1));
+    }
+
+    #[test]
+    fn a_line_inside_a_csv_record_is_no_note() {
+        let answer = "a,b\n1,\"x\n# lost 5 lines\n\"\"\n# lost 6 lines\n\"\n# lost 7 lines\n2,z\n";
+        let printed = answer.replace("# lost 7 lines\n", "");
+        let shape = Shape { is_bare: true, is_reversed: true, has_head: true, ..Shape::default() };
+        for bytes in 1..=answer.len() {
+            let mut found = Answer::new(shape);
+            for piece in answer.as_bytes().chunks(bytes) {
+                found.take(piece).unwrap();
+            }
+            assert_eq!(found.tally.missing, 7, "{bytes}");
+            assert_eq!(String::from_utf8_lossy(&found.kept), printed, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn columns_stay_in_front_of_records_the_other_way_round() {
+        let page = b"a,b\r\n1,\"x\n\"\"y\n\"\r\n2,z\r\n";
+        let (head, lines) = split_head(page, true);
+        assert_eq!(head, b"a,b\r\n");
+        assert_eq!(records(lines, true), [&b"1,\"x\n\"\"y\n\"\r\n"[..], b"2,z\r\n"]);
+        assert_eq!(split_head(page, false).0, b"");
+        assert_eq!(records(b"a \"b\nc\nd", false), [&b"a \"b\n"[..], b"c\n", b"d"]);
     }
 
     #[test]

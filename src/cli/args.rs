@@ -49,8 +49,26 @@ pub struct ServeArgs {
     #[argh(option, short = 'p', arg_name = "PORT")]
     log_port: Option<String>,
     /// see the table
+    #[argh(option, arg_name = "FRAMING")]
+    framing: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "ADDR")]
+    syslog: Vec<String>,
+    /// see the table
+    #[argh(option, arg_name = "ZONE")]
+    syslog_timezone: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "PATH")]
+    unix: Vec<String>,
+    /// see the table
+    #[argh(switch)]
+    kmsg: bool,
+    /// see the table
     #[argh(option, short = 'q', arg_name = "PORT")]
     query_port: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "PATH")]
+    query_socket: Option<String>,
     /// see the table
     #[argh(option, arg_name = "PORT")]
     http_port: Option<String>,
@@ -66,6 +84,9 @@ pub struct ServeArgs {
     /// see the table
     #[argh(option, arg_name = "CIDR")]
     allow: Vec<String>,
+    /// see the table
+    #[argh(option, arg_name = "CIDR")]
+    proxy_from: Vec<String>,
     /// see the table
     #[argh(switch, short = 'P')]
     persist: bool,
@@ -87,6 +108,15 @@ pub struct ServeArgs {
     /// see the table
     #[argh(option, arg_name = "SIZE")]
     max_line: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "LINES[:BURST]")]
+    rate_limit: Option<String>,
+    /// see the table
+    #[argh(switch)]
+    dedupe: bool,
+    /// see the table
+    #[argh(option, arg_name = "REGEX")]
+    multiline: Option<String>,
     /// see the table
     #[argh(option, arg_name = "WHEN")]
     sync: Option<String>,
@@ -133,7 +163,10 @@ impl ServeArgs {
     pub fn flags(self) -> Flags {
         let options = [
             ("log-port", self.log_port),
+            ("framing", self.framing),
+            ("syslog-timezone", self.syslog_timezone),
             ("query-port", self.query_port),
+            ("query-socket", self.query_socket),
             ("http-port", self.http_port),
             ("irc-port", self.irc_port),
             ("bind", self.bind),
@@ -143,6 +176,8 @@ impl ServeArgs {
             ("max-age", self.max_age),
             ("max-clients", self.max_clients),
             ("max-line", self.max_line),
+            ("rate-limit", self.rate_limit),
+            ("multiline", self.multiline),
             ("sync", self.sync),
             ("dirty-max", self.dirty_max),
             ("memory", self.memory),
@@ -155,16 +190,26 @@ impl ServeArgs {
             ("config", self.config),
         ];
         let switches = [
+            ("kmsg", self.kmsg),
             ("irc", self.irc),
             ("persist", self.persist),
+            ("dedupe", self.dedupe),
             ("spin", self.spin),
             ("mlock", self.mlock),
             ("test", self.test),
         ];
         let options = options.into_iter().filter_map(|(name, text)| Some((name, text?)));
         let switches = switches.into_iter().filter(|(_, is_on)| *is_on);
-        let networks = self.allow.into_iter().map(|text| ("allow", text));
-        options.chain(switches.map(|(name, _)| (name, "true".to_owned()))).chain(networks).collect()
+        let lists = [
+            ("allow", self.allow),
+            ("proxy-from", self.proxy_from),
+            ("syslog", self.syslog),
+            ("unix", self.unix),
+        ];
+        let lists = lists
+            .into_iter()
+            .flat_map(|(name, texts)| texts.into_iter().map(move |text| (name, text)));
+        options.chain(switches.map(|(name, _)| (name, "true".to_owned()))).chain(lists).collect()
     }
 }
 
@@ -172,7 +217,7 @@ impl ServeArgs {
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand, name = "query")]
 pub struct QueryArgs {
-    /// ask the server at HOST:PORT (default: 127.0.0.1:9998)
+    /// ask the server at HOST:PORT or unix:PATH (default: 127.0.0.1:9998)
     #[argh(option, arg_name = "HOST:PORT")]
     pub addr: Option<String>,
     /// read the segment in DIR instead, no server needed
@@ -187,7 +232,7 @@ pub struct QueryArgs {
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand, name = "tail")]
 pub struct TailArgs {
-    /// ask the server at HOST:PORT (default: 127.0.0.1:9998)
+    /// ask the server at HOST:PORT or unix:PATH (default: 127.0.0.1:9998)
     #[argh(option, arg_name = "HOST:PORT")]
     pub addr: Option<String>,
     /// stay and show what comes in
@@ -205,7 +250,7 @@ pub struct TailArgs {
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand, name = "send")]
 pub struct SendArgs {
-    /// send to the server at HOST:PORT (default: 127.0.0.1:9999)
+    /// send to the server at HOST:PORT or unix:PATH (default: 127.0.0.1:9999)
     #[argh(option, arg_name = "HOST:PORT")]
     pub addr: Option<String>,
     /// reconnect and send again what may not have arrived
@@ -220,7 +265,7 @@ pub struct SendArgs {
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand, name = "ping")]
 pub struct PingArgs {
-    /// ask the server at HOST:PORT (default: 127.0.0.1:9998)
+    /// ask the server at HOST:PORT or unix:PATH (default: 127.0.0.1:9998)
     #[argh(option, arg_name = "HOST:PORT")]
     pub addr: Option<String>,
     /// ask whether its segment is open, so that it answers questions
@@ -247,7 +292,7 @@ pub struct ExportArgs {
     /// leave out what came after TIME
     #[argh(option, arg_name = "TIME")]
     pub until: Option<String>,
-    /// write text, json or raw (default: text)
+    /// write text, json, logfmt, csv or raw (default: text)
     #[argh(option, arg_name = "FORMAT")]
     pub format: Option<String>,
     /// the segment's directory

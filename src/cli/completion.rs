@@ -50,7 +50,7 @@ enum Values {
 fn values(flag: &FlagLine) -> Values {
     match flag.value {
         _ if !flag.choices.is_empty() => Values::Words(flag.choices),
-        Some("FILE") => Values::Files,
+        Some("FILE" | "PATH") => Values::Files,
         Some("DIR") => Values::Directories,
         _ => Values::Anything,
     }
@@ -67,7 +67,7 @@ fn argument_values(command: &str) -> Values {
 }
 
 /// Words that begin the questions of the text protocol.
-const QUESTIONS: &str = "COUNT STATS RECENT SEARCH REGEX FILTER QUERY TAIL PING HELP";
+const QUESTIONS: &str = "COUNT STATS LABELS VALUES RECENT SEARCH REGEX FILTER QUERY TAIL PING HELP";
 
 fn bash() -> String {
     let names: Vec<&str> = commands().iter().map(|(name, _, _)| *name).collect();

@@ -57,10 +57,17 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_a_config_file_with_the_same_meaning() {
-        let cases: [&[(&str, &str)]; 4] = [
+        let cases: [&[(&str, &str)]; 5] = [
             &[],
             &[("persist", "true"), ("dir", "/a \"b\"\\\u{7f}c"), ("size", "3"), ("irc", "true")],
             &[("max-age", "30d"), ("allow", "query=10.0.0.0/8"), ("cpu", "0"), ("spin", "true")],
+            &[
+                ("syslog", "5514,framing=lf"),
+                ("unix", "stream:/run/x"),
+                ("kmsg", "true"),
+                ("syslog-timezone", "+01:00"),
+                ("query-socket", "unix:/run/q"),
+            ],
             &[("sync", "always"), ("dirty-max", "1M"), ("bind", "all"), ("test", "true")],
         ];
         for flags in cases {

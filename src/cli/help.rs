@@ -46,16 +46,16 @@ pub static PAGES: &[Page] = &[
     },
     Page {
         name: "query",
-        usage: &["[--addr HOST:PORT | --dir DIR] QUESTION"],
+        usage: &["[--addr ADDR | --dir DIR] QUESTION"],
         essay: &[
             "Asks one question and prints the answer as it arrives. The questions are those of the \
-             text protocol: COUNT, STATS, RECENT 50, SEARCH text, REGEX pattern, FILTER from to, \
-             QUERY with parameters; HELP lists them with examples.",
+             text protocol: COUNT, STATS, LABELS, VALUES host, RECENT 50, SEARCH text, REGEX \
+             pattern, FILTER from to, QUERY with parameters; HELP lists them with examples.",
             "With --dir the segment is read straight from its file, whether or not a server writes \
              to it. That takes as much memory as the segment has bytes; export reads block by \
              block.",
             "Exits like grep: 0 where something was found, 1 where nothing was, 2 on an error. \
-             With format=json and format=raw only the lines are printed, for pipes; what was \
+             With format=json, logfmt, csv and raw only the lines are printed, for pipes; what was \
              lost or is damaged is told on standard error. On a terminal control characters are \
              shown as \\xNN, unless format=raw asks for them.",
         ],
@@ -101,7 +101,7 @@ pub static PAGES: &[Page] = &[
     },
     Page {
         name: "ping",
-        usage: &["[--ready] [--addr HOST:PORT]"],
+        usage: &["[--ready] [--addr ADDR]"],
         essay: &[
             "Exits with 0 where the server answers within a second, else with 1 and the reason. A \
              server answers from its first moment; --ready asks whether the segment is open, so \
@@ -219,7 +219,7 @@ fn client_flags(command: &str) -> Vec<FlagLine> {
         help: format!("{}.", capital(flag.description)),
         essay: "",
         choices: match flag.long {
-            "--format" => &["text", "json", "raw"],
+            "--format" => &["text", "json", "logfmt", "csv", "raw"],
             _ => &[],
         },
         env: match (flag.long, command) {

@@ -12,6 +12,7 @@ mod completion;
 mod config_cmd;
 mod help;
 mod man;
+mod names;
 pub mod normalise;
 mod offline;
 mod output;

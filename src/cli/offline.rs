@@ -10,11 +10,11 @@ use crate::cli::output::Output;
 use crate::cli::query;
 use crate::clock::Clock;
 use crate::proto::command::{self, Command};
-use crate::query::{Cursor, LocalTime, Query, Slice, TimeContext, parse_parameters, render};
-use crate::reactor::time_zone;
-use crate::segment::{
-    MemStore, Offline, OfflineBlock, Options, ReadAt, Segment, Seq, VerifyReport, file,
+use crate::query::{
+    Census, Cursor, Format, LocalTime, Query, Slice, TimeContext, head, parse_parameters, render,
 };
+use crate::reactor::time_zone;
+use crate::segment::{Offline, OfflineBlock, Options, ReadAt, Seq, VerifyReport, file};
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -57,7 +57,7 @@ fn end(result: Result<bool, Failure>) -> ExitCode {
 /// Answers `question` from the segment in `dir` as a server would.
 pub fn query(args: &QueryArgs, dir: &str, question: &str) -> ExitCode {
     let zone = time_zone();
-    let context = TimeContext { now: Clock::new().wall(), zone: &zone };
+    let context = TimeContext::new(Clock::new().wall(), &zone);
     match command::parse(question.as_bytes(), &context) {
         Ok(command) => end(answer(dir, command, question, zone.clone(), args)),
         Err(error) => super::refuse(&error),
@@ -71,9 +71,8 @@ fn answer(
     zone: TimeZone,
     args: &QueryArgs,
 ) -> Result<bool, Failure> {
-    let query = match command {
-        Command::Query(query) => Some(*query),
-        Command::Count => None,
+    match command {
+        Command::Query(_) | Command::Count | Command::Census(_) => {}
         Command::Help => {
             let mut text = Vec::new();
             command::help(&mut text);
@@ -91,37 +90,40 @@ fn answer(
     let segment = offline.load(Options::default()).map_err(read)?;
     let shape = query::shape(question);
     let mut out = Output::new(shape.is_raw, !shape.is_bare);
-    match query {
-        Some(query) => {
-            let query = Query { is_bare: shape.is_bare, ..query };
-            write_found(query, &segment, zone, &mut out)
+    match command {
+        Command::Query(query) => {
+            let query = Query { is_bare: shape.is_bare, ..*query };
+            let mut cursor = Cursor::query(query, &segment);
+            let mut time = LocalTime::new(zone);
+            write_slices(&mut out, |page| cursor.slice(&segment, page, PAGE_BYTES, &mut time))?;
+            Ok(cursor.found() > 0)
         }
-        None => {
+        Command::Census(listing) => {
+            let mut census = Census::new(listing, &segment);
+            write_slices(&mut out, |page| census.slice(&segment, page, PAGE_BYTES))?;
+            Ok(true)
+        }
+        _ => {
             out.write(format!("COUNT: {}\n", segment.records()).as_bytes())?;
             Ok(true)
         }
     }
 }
 
-/// Writes what `query` finds; returns whether that is anything.
-fn write_found(
-    query: Query,
-    segment: &Segment<MemStore>,
-    zone: TimeZone,
+/// Writes an answer that comes in slices.
+fn write_slices(
     out: &mut Output,
-) -> Result<bool, Failure> {
-    let mut cursor = Cursor::query(query, segment);
-    let mut time = LocalTime::new(zone);
+    mut next: impl FnMut(&mut Vec<u8>) -> Slice,
+) -> Result<(), Failure> {
     let mut page = Vec::new();
     loop {
-        let slice = cursor.slice(segment, &mut page, PAGE_BYTES, &mut time);
+        let slice = next(&mut page);
         if page.len() >= PAGE_BYTES || slice == Slice::Done {
             out.write(&page)?;
             page.clear();
         }
         if slice == Slice::Done {
-            out.finish()?;
-            return Ok(cursor.found() > 0);
+            return out.finish();
         }
     }
 }
@@ -129,7 +131,7 @@ fn write_found(
 /// Writes the records of a segment to standard output, a block at a time.
 pub fn export(args: ExportArgs) -> ExitCode {
     let zone = time_zone();
-    let context = TimeContext { now: Clock::new().wall(), zone: &zone };
+    let context = TimeContext::new(Clock::new().wall(), &zone);
     match export_query(&args, &context) {
         Ok(query) => end(export_records(&args.dir, query, zone.clone())),
         Err(error) => super::refuse(&error),
@@ -173,8 +175,8 @@ fn export_query(args: &ExportArgs, context: &TimeContext<'_>) -> Result<Query, U
 fn export_records(dir: &str, mut query: Query, zone: TimeZone) -> Result<bool, Failure> {
     let (path, file, bytes) = open(dir)?;
     let mut offline = offline(&path, file::reader(&file), bytes)?;
-    let is_raw = query.format == crate::query::Format::Raw;
-    let mut out = Output::new(is_raw, query.format == crate::query::Format::Text);
+    let mut out = Output::new(query.format == Format::Raw, query.format == Format::Text);
+    out.write(head(query.format))?;
     let mut time = LocalTime::new(zone);
     let (mut is_found, mut damaged) = (false, 0);
     let mut page = Vec::new();
@@ -213,9 +215,9 @@ fn export_block(
         }
         match block.record(index) {
             Ok(record) => {
-                let (at, labels) = (record.received_ns, record.labels);
-                if query.filter.matches(record.text, record.level, at, labels) {
-                    render(query.format, &record, time, page);
+                let at = query.stamp.of(record.received_ns, record.event_ns);
+                if query.filter.matches(record.text, record.level, at, record.labels) {
+                    render(query.format, query.stamp, &record, time, page);
                 }
             }
             // What an unclean end tore was never promised.
@@ -298,7 +300,8 @@ mod tests {
 
     #[test]
     fn flags_of_export_are_refused_under_their_own_names() {
-        let context = TimeContext { now: 1_795_168_800_000_000_000, zone: &TimeZone::UTC };
+        let zone = TimeZone::UTC;
+        let context = TimeContext::new(1_795_168_800_000_000_000, &zone);
         let check = |since: Option<&str>, format: Option<&str>| {
             let own = |text: Option<&str>| text.map(str::to_owned);
             let dir = String::new();
@@ -308,7 +311,7 @@ mod tests {
         assert_eq!(check(Some("2026-11-20 10:00:00"), Some("json")), Ok(()));
         assert_eq!(check(Some("-5m"), None), Ok(()));
         let error = check(None, Some("xml")).expect_err("xml");
-        assert_eq!(error, "--format \"xml\": expected text, json, raw");
+        assert_eq!(error, "--format \"xml\": expected text, json, logfmt, csv, raw");
         let error = check(Some("yesterdayish"), None).expect_err("no time");
         assert!(error.starts_with("--since \"yesterdayish\": expected "), "{error}");
         assert!(check(Some("\" regex=\"x"), None).is_err());

@@ -4,7 +4,6 @@ use crate::cli::args::PingArgs;
 use crate::cli::client::{self, Failure, Role};
 use core::time::Duration;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::Shutdown;
 use std::process::ExitCode;
 
 /// How long a server may take to answer, and to let itself be connected to.
@@ -49,10 +48,9 @@ fn ask(addr: &str, question: &str) -> Result<String, Failure> {
         }
     };
     stream
-        .set_read_timeout(Some(PATIENCE))
-        .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
+        .set_timeouts(PATIENCE)
         .and_then(|()| stream.write_all(format!("{question}\n").as_bytes()))
-        .and_then(|()| stream.shutdown(Shutdown::Write))
+        .and_then(|()| stream.shutdown_write())
         .map_err(broken("write to"))?;
     let mut answer = Vec::new();
     BufReader::new(stream.take(ANSWER_BYTES_MAX))

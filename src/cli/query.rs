@@ -5,6 +5,9 @@ use crate::cli::args::QueryArgs;
 use crate::cli::client::{self, Role};
 use crate::cli::normalise::UsageError;
 use crate::cli::offline;
+use crate::clock::Clock;
+use crate::query::{Format, TimeContext, parse_parameters};
+use jiff::tz::TimeZone;
 use std::process::ExitCode;
 
 /// Asks the question; exits as grep does.
@@ -42,26 +45,28 @@ fn question(args: &QueryArgs) -> Result<String, UsageError> {
 
 /// How the answer to `question` is printed: the format is one of its parameters.
 pub fn shape(question: &str) -> Shape {
-    let mut words = question.split_ascii_whitespace();
-    let command = words.next().unwrap_or_default().to_ascii_uppercase();
-    let takes_parameters = command == "QUERY" || command == "TAIL";
-    let mut format = String::new();
-    let mut is_limited = false;
-    for (name, value) in words.filter_map(|word| word.split_once('=')) {
-        match name.to_ascii_lowercase().as_str() {
-            "format" if takes_parameters => {
-                format = value.trim_matches('"').to_ascii_lowercase();
-            }
-            "limit" if takes_parameters => is_limited = true,
-            _ => {}
-        }
+    let question = question.trim_ascii_start();
+    let (command, parameters) = question
+        .split_at(question.find(|c: char| c.is_ascii_whitespace()).unwrap_or(question.len()));
+    let is_follow = command.eq_ignore_ascii_case("TAIL");
+    let shape = Shape { is_follow, ..Shape::default() };
+    if !is_follow && !command.eq_ignore_ascii_case("QUERY") {
+        return shape;
     }
+    // Which labels there are, and when it is, only the server knows: neither changes the shape.
+    let zone = TimeZone::UTC;
+    let now = Clock::new().wall();
+    let context = TimeContext { has_label: &|_| true, ..TimeContext::new(now, &zone) };
+    let Ok(query) = parse_parameters(parameters.as_bytes(), is_follow, &context) else {
+        // The server will say what is wrong.
+        return shape;
+    };
     Shape {
-        is_raw: format == "raw",
-        is_bare: format == "raw" || format == "json",
-        is_follow: command == "TAIL",
-        is_limited,
-        is_reversed: false,
+        is_raw: query.format == Format::Raw,
+        is_bare: query.format != Format::Text,
+        has_head: query.format == Format::Csv,
+        is_limited: query.limit.is_some(),
+        ..shape
     }
 }
 
@@ -81,6 +86,12 @@ mod tests {
             ("query level=error FORMAT=json", json),
             ("QUERY format=\"json\"", json),
             ("QUERY format=raw limit=3", Shape { is_limited: true, ..raw }),
+            ("QUERY format=logfmt", json),
+            ("QUERY format=CSV", Shape { has_head: true, ..json }),
+            ("QUERY keyword=\"x format=csv\"", text),
+            ("QUERY keyword=\"x limit=3\" format=json", json),
+            ("QUERY field.format=csv dc=\"format=raw\"", text),
+            ("QUERY  since=-5m until=now format=json", json),
             ("SEARCH limit=3", text),
             ("tail", Shape { is_follow: true, ..text }),
             ("TAIL format=json", Shape { is_follow: true, ..json }),

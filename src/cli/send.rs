@@ -10,12 +10,14 @@
 //!   first, the reset later. So we wait until the kernel has seen our own end acknowledged.
 //! - It is killed between reading and storing. It asks its kernel to reset the connections of a
 //!   process that dies (SO_LINGER of zero, lifted before a proper close), so this resets as well.
+//!   A Unix socket resets only where something was left unread: what the server had read and, its
+//!   disk being slow, not stored yet when it was killed is not told from what it has stored.
 //!
 //! With `--retry` this is done for batches of lines, each on a connection of its own, and a batch
 //! that was not taken in for certain is sent again: at least once, never less.
 
 use crate::cli::args::SendArgs;
-use crate::cli::client::{self, Failure, Role};
+use crate::cli::client::{self, Failure, Role, Stream};
 use crate::cli::output;
 use crate::clock::Clock;
 use crate::config::show_size;
@@ -23,7 +25,6 @@ use core::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::thread;
@@ -126,9 +127,9 @@ fn read(input: &mut File, buffer: &mut [u8], name: &str) -> Result<usize, Failur
 }
 
 /// Ends our side and waits until the server has taken in everything.
-fn confirm(mut stream: TcpStream, addr: &str) -> Result<(), Failure> {
+fn confirm(mut stream: Stream, addr: &str) -> Result<(), Failure> {
     let broken = |error| Failure::Broken(addr.to_owned(), "wait for", error);
-    match stream.shutdown(Shutdown::Write) {
+    match stream.shutdown_write() {
         Ok(()) => {}
         Err(error) => return Err(refusal(&mut stream, addr, "end connection to", error)),
     }
@@ -140,7 +141,7 @@ fn confirm(mut stream: TcpStream, addr: &str) -> Result<(), Failure> {
     let clock = Clock::new();
     // The peer's address is gone once the connection is closed on both sides: not before our own
     // end was acknowledged, or the connection was reset.
-    while stream.peer_addr().is_ok() {
+    while stream.is_end_on_its_way() {
         if Duration::from_nanos(clock.mono()) > CLOSE_WAIT_MAX {
             return Err(Failure::Ended(
                 addr.to_owned(),
@@ -171,7 +172,7 @@ fn refused(words: &[u8]) -> Option<Failure> {
 }
 
 /// Why a connection broke: the server's own words where it left any.
-fn refusal(stream: &mut TcpStream, addr: &str, action: &'static str, error: io::Error) -> Failure {
+fn refusal(stream: &mut Stream, addr: &str, action: &'static str, error: io::Error) -> Failure {
     let mut words = Vec::new();
     // They are in our socket by now, or will never be.
     if stream.set_nonblocking(true).is_ok() {
@@ -206,10 +207,7 @@ fn send_batches(
 /// Sends one batch on a connection of its own.
 fn send_batch(addr: &str, batch: &[u8]) -> Result<(), Failure> {
     let mut stream = client::connect(addr, client::CONNECT_TIMEOUT)?;
-    let limited = stream
-        .set_read_timeout(Some(STALL_MAX))
-        .and_then(|()| stream.set_write_timeout(Some(STALL_MAX)));
-    limited.map_err(|error| Failure::Connect(addr.to_owned(), error))?;
+    stream.set_timeouts(STALL_MAX).map_err(|error| Failure::Connect(addr.to_owned(), error))?;
     if let Err(error) = stream.write_all(batch) {
         return Err(refusal(&mut stream, addr, "write to", error));
     }
@@ -430,7 +428,7 @@ fn rounded(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     /// The batches of a file that holds `text`.
     fn batches(text: &[u8]) -> Vec<Vec<u8>> {
@@ -541,7 +539,7 @@ mod tests {
     fn a_refusal_is_told_in_the_servers_words() {
         let result = sent_to(|mut stream| {
             stream.write_all(b"ERROR: 1000 clients are connected\n").unwrap();
-            stream.shutdown(Shutdown::Write).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
             io::copy(&mut stream, &mut io::sink()).unwrap();
         });
         assert_eq!(result, Err("1000 clients are connected".to_owned()));

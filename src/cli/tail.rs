@@ -5,6 +5,7 @@ use crate::cli::args::TailArgs;
 use crate::cli::client::{self, Role};
 use crate::cli::normalise::UsageError;
 use crate::cli::query;
+use crate::query::parameter_bytes;
 use std::process::ExitCode;
 
 /// Lines shown where `-n` does not say.
@@ -97,11 +98,7 @@ fn filter(words: &[String]) -> Result<String, UsageError> {
 
 /// Splits `name=value` or `name>=value` behind the comparison; `None` for a bare word.
 fn parameter(word: &str) -> Option<(&str, &str)> {
-    let is_name = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
-    let name_bytes = word.find(|letter| !is_name(letter)).filter(|bytes| *bytes > 0)?;
-    let comparisons = [">=", "<=", "!=", "="];
-    let found = comparisons.iter().find(|sign| word[name_bytes..].starts_with(**sign))?;
-    Some(word.split_at(name_bytes + found.len()))
+    word.split_at_checked(parameter_bytes(word.as_bytes())?)
 }
 
 /// A value as the server reads it: in quotes where it holds spaces. What the person quoted stays.
@@ -121,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_filter_becomes_a_question() {
-        let cases: [(&[&str], &str); 12] = [
+        let cases: [(&[&str], &str); 20] = [
             (&[], "QUERY order=desc limit=10"),
             (&["-n", "3", "error"], "QUERY order=desc limit=3 keyword=error"),
             (&["-f"], "TAIL n=10"),
@@ -134,6 +131,14 @@ mod tests {
             (&["regex=a \\d \"b\""], "QUERY order=desc limit=10 regex=\"a \\\\d \\\"b\\\"\""),
             (&["regex=\\d+"], "QUERY order=desc limit=10 regex=\\d+"),
             (&["=x"], "QUERY order=desc limit=10 keyword==x"),
+            (&["-f", "field.status>500"], "TAIL n=10 field.status>500"),
+            (&["-f", "field.user~bob b"], "TAIL n=10 field.user~\"bob b\""),
+            (&["-f", "a!~b"], "TAIL n=10 a!~b"),
+            (&["-f", "!keyword=health"], "TAIL n=10 !keyword=health"),
+            (&["-f", "field.\"a b\"=1 2"], "TAIL n=10 field.\"a b\"=\"1 2\""),
+            (&["-f", "level<error"], "TAIL n=10 level<error"),
+            (&["-f", "!important"], "TAIL n=10 keyword=!important"),
+            (&["-f", "\"a=b c\""], "TAIL n=10 keyword=\"a=b c\""),
         ];
         for (words, expected) in cases {
             let mut args = TailArgs { addr: None, follow: false, lines: None, filter: Vec::new() };

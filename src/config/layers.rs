@@ -3,6 +3,7 @@
 use super::table::{Setting, TABLE, row};
 use super::value::{Expected, nearest};
 use super::{LogFormat, LogLevel, Settings, SyncMode};
+use crate::proto::frame::Framing;
 use core::fmt;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
@@ -293,7 +294,13 @@ fn blank(layers: &Layers) -> Settings {
     Settings {
         bind: Vec::new(),
         log_port: 0,
+        framing: Framing::Auto,
+        syslog: Vec::new(),
+        unix: Vec::new(),
+        kmsg: false,
+        syslog_timezone: None,
         query_port: 0,
+        query_socket: None,
         http_port: 0,
         irc_port: None,
         irc: false,
@@ -305,11 +312,15 @@ fn blank(layers: &Layers) -> Settings {
         max_age: None,
         max_clients: 0,
         max_line: 0,
+        rate_limit: None,
+        dedupe: false,
+        multiline: None,
         sync: SyncMode::Never,
         dirty_max: None,
         memory: 0,
         idle_timeout: None,
         allow: Vec::new(),
+        proxy_from: Vec::new(),
         log_level: LogLevel::Info,
         log_format: LogFormat::Text,
         spin: false,

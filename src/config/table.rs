@@ -1,6 +1,8 @@
 //! The one table of settings: each row is a flag, an environment variable and a key of the config
 //! file at once. Help, completion, the man page and `logcaster config` are rendered from it.
 
+use super::inputs::{self, FRAMINGS, Zone};
+use super::senders;
 use super::value::{self, Expected};
 use super::{AllowRule, LogFormat, LogLevel, Settings, SyncMode};
 use core::ops::RangeInclusive;
@@ -40,7 +42,7 @@ pub struct Setting {
 }
 
 /// What a row leaves out: a switch that is off, not reloadable, without a second name.
-const SWITCH: Setting = Setting {
+pub(super) const SWITCH: Setting = Setting {
     name: "",
     short: None,
     env: "",
@@ -98,7 +100,7 @@ fn last_cpu(list: &str) -> Option<u64> {
 }
 
 /// Writes an optional value, or the word for its absence.
-fn or_word<T>(value: Option<T>, show: impl Fn(T) -> String, absent: &str) -> String {
+pub(super) fn or_word<T>(value: Option<T>, show: impl Fn(T) -> String, absent: &str) -> String {
     value.map_or_else(|| absent.to_owned(), show)
 }
 
@@ -166,6 +168,79 @@ pub static TABLE: &[Setting] = &[
         ..PORT
     },
     Setting {
+        name: "framing",
+        env: "LOGCASTER_FRAMING",
+        value: Some("FRAMING"),
+        default: "auto",
+        choices: &["auto", "lf", "octet", "nul"],
+        set: |s, text| choice(text, &FRAMINGS).map(|framing| s.framing = framing),
+        show: |s| inputs::framing_name(s.framing).to_owned(),
+        help: "Tell records on the log port apart so",
+        essay: "`auto` looks at each record's first bytes: a line, `<PRI>` up to a newline or NUL, \
+                a count before `<PRI>`, JSON. The others guess nothing: `lf`, `nul` end each \
+                record, `octet` is a count and a space before each.",
+        ..SWITCH
+    },
+    Setting {
+        name: "syslog",
+        env: "LOGCASTER_SYSLOG",
+        value: Some("ADDR"),
+        default: "",
+        repeatable: true,
+        set: |s, text| inputs::syslog_inputs(text).map(|inputs| s.syslog = inputs),
+        show: |s| inputs::show_inputs(&s.syslog),
+        help: "Take syslog at ADDR, UDP and TCP; repeatable",
+        essay: "ADDR is IP:PORT, or a PORT at the addresses of --bind. udp:// or tcp:// before it \
+                opens that one alone, `unix:PATH` a Unix socket as --unix does. Behind it \
+                `,framing=octet` (or auto, lf, nul) says how the records of its streams are told \
+                apart. With port 0 the system chooses. May stand several times, or hold a comma \
+                list. --allow log=CIDR holds here too.",
+        ..SWITCH
+    },
+    Setting {
+        name: "syslog-timezone",
+        env: "LOGCASTER_SYSLOG_TIMEZONE",
+        value: Some("ZONE"),
+        default: "",
+        set: |s, text| {
+            s.syslog_timezone = match text.trim() {
+                "" => None,
+                text => Some(Zone::parse(text)?),
+            };
+            Ok(())
+        },
+        show: |s| or_word(s.syslog_timezone.as_ref(), ToString::to_string, ""),
+        help: "Read syslog times without a zone as of ZONE",
+        essay: "A name, as Europe/Berlin, or an offset, as +01:00. Without it they are of the zone \
+                that TZ names.",
+        ..SWITCH
+    },
+    Setting {
+        name: "unix",
+        env: "LOGCASTER_UNIX",
+        value: Some("PATH"),
+        default: "",
+        repeatable: true,
+        set: |s, text| inputs::unix_inputs(text).map(|inputs| s.unix = inputs),
+        show: |s| inputs::show_inputs(&s.unix),
+        help: "Take logs at a Unix socket; repeatable",
+        essay: "PATH is a socket for datagrams, as /dev/log is; `stream:PATH` one for connections. \
+                Everybody on this machine may write to it. A socket that nobody listens at any \
+                more is replaced, another kind of file never; at the end it is removed. May stand \
+                several times, or hold a comma list.",
+        ..SWITCH
+    },
+    Setting {
+        name: "kmsg",
+        env: "LOGCASTER_KMSG",
+        set: |s, text| value::boolean(text).map(|on| s.kmsg = on),
+        show: |s| s.kmsg.to_string(),
+        help: "Take the kernel's messages, from the boot on",
+        essay: "Read from /dev/kmsg. With --persist, messages older than the newest record are \
+                taken for read by an earlier run of this boot, and passed over.",
+        ..SWITCH
+    },
+    Setting {
         name: "query-port",
         short: Some('q'),
         env: "LOGCASTER_QUERY_PORT",
@@ -174,6 +249,23 @@ pub static TABLE: &[Setting] = &[
         show: |s| s.query_port.to_string(),
         help: "Answer questions on PORT",
         ..PORT
+    },
+    Setting {
+        name: "query-socket",
+        env: "LOGCASTER_QUERY_SOCKET",
+        value: Some("PATH"),
+        default: "",
+        set: |s, text| {
+            s.query_socket = match text.trim() {
+                "" => None,
+                text => Some(inputs::socket_path(text.strip_prefix("unix:").unwrap_or(text))?),
+            };
+            Ok(())
+        },
+        show: |s| or_word(s.query_socket.as_ref(), |path| path.display().to_string(), ""),
+        help: "Answer questions at a Unix socket too",
+        essay: "Its owner and group may use it, and may CLEAR. Reach it with --addr unix:PATH.",
+        ..SWITCH
     },
     Setting {
         name: "http-port",
@@ -234,6 +326,7 @@ pub static TABLE: &[Setting] = &[
                 check asks from there.",
         ..SWITCH
     },
+    senders::PROXY_FROM,
     Setting {
         name: "persist",
         short: Some('P'),
@@ -329,6 +422,9 @@ pub static TABLE: &[Setting] = &[
                 quarter of a block: 64K, or 16K in rings below 4M, where that is the default too.",
         ..SWITCH
     },
+    senders::RATE_LIMIT,
+    senders::DEDUPE,
+    senders::MULTILINE,
     Setting {
         name: "sync",
         env: "LOGCASTER_SYNC",

@@ -136,9 +136,21 @@ fn what_kubernetes_injects_is_warned_about_and_ignored() {
 #[test]
 fn a_bad_value_is_one_line_that_says_what_is_allowed() {
     let long = "a duration from 0 to 1d";
+    let zone = "a time zone, as Europe/Berlin or UTC, or an offset, as +01:00";
+    let rate = "LINES[:BURST] with 1 to 1000000000 lines a second, or off";
     let core = format!("a core from 0 to {}, or any", table::cpu_max());
     let cases: &[(&'static str, &str, &str)] = &[
         ("log-port", "abc", "a port from 1 to 65535, or 0 for any free one"),
+        ("framing", "crlf", "one of auto, lf, octet, nul"),
+        (
+            "syslog",
+            "localhost:514",
+            "a place, as 5514, 10.0.0.1:5514, udp://[::1]:5514, tcp://5514 or unix:/dev/log, \
+             and maybe ,framing=lf behind it",
+        ),
+        ("syslog-timezone", "Mars/Base", zone),
+        ("unix", "/run/", "the path of a socket, without commas, of at most 107 bytes"),
+        ("query-socket", "/run/", "the path of a socket, without commas, of at most 107 bytes"),
         ("query-port", "65536", "a port from 1 to 65535, or 0 for any free one"),
         ("http-port", "-1", "a port from 1 to 65535, or 0 for off"),
         ("irc-port", "", "a port from 1 to 65535, or 0 for off"),
@@ -157,6 +169,12 @@ fn a_bad_value_is_one_line_that_says_what_is_allowed() {
         ("max-clients", "0", "a whole number from 1 to 1000000"),
         ("max-line", "65K", "a size from 16B to 64K"),
         ("max-line", "0", "a size from 16B to 64K"),
+        ("proxy-from", "10.0.0.0/8,proxy", "a network such as 10.0.0.0/8, fd00::/8 or 192.0.2.7"),
+        ("rate-limit", "many", rate),
+        ("rate-limit", "1000:", rate),
+        ("rate-limit", "1000:0", rate),
+        ("rate-limit", "2000000000", rate),
+        ("multiline", "^(", "a pattern as REGEX takes it (regex: unclosed group at character 2)"),
         ("sync", "sometimes", "never, interval, interval:MILLISECONDS or always"),
         ("sync", "interval:0", "interval:MILLISECONDS with 1 to 3600000"),
         ("sync", "always:5", "never, interval, interval:MILLISECONDS or always"),
@@ -341,4 +359,31 @@ fn the_defaults_are_those_that_the_limits_name() {
     assert_eq!(settings.max_clients, crate::limits::CLIENTS_DEFAULT);
     assert_eq!(settings.max_line, crate::limits::LINE_BYTES_DEFAULT);
     assert_eq!(settings.memory, crate::limits::MEMORY_BYTES_DEFAULT);
+}
+
+#[test]
+fn what_senders_may_do_is_off_until_it_is_asked_for() {
+    let settings = Settings::from_flags(&[]).unwrap();
+    assert_eq!((settings.rate_limit, &settings.multiline, settings.dedupe), (None, &None, false));
+    assert!(settings.proxy_from.is_empty() && !settings.is_proxy("127.0.0.1".parse().unwrap()));
+    let flags = [
+        ("rate-limit", "1000:5000"),
+        ("dedupe", "true"),
+        ("multiline", "^\\d{4}-"),
+        ("proxy-from", "10.0.0.0/8,::1"),
+        ("proxy-from", "192.0.2.7"),
+    ];
+    let settings = Settings::from_flags(&flags).unwrap();
+    assert_eq!(settings.rate_limit, Some(RateLimit { lines_per_second: 1000, burst: 5000 }));
+    assert!(settings.dedupe);
+    assert_eq!(settings.multiline.as_deref(), Some("^\\d{4}-"));
+    for (peer, expected) in [("10.9.9.9", true), ("::1", true), ("192.0.2.8", false)] {
+        assert_eq!(settings.is_proxy(peer.parse().unwrap()), expected, "{peer}");
+    }
+    let shown = ["rate-limit", "proxy-from"].map(|name| (row(name).show)(&settings));
+    assert_eq!(shown, ["1000:5000", "10.0.0.0/8,::1/128,192.0.2.7/32"]);
+    let settings = Settings::from_flags(&[("rate-limit", "7")]).unwrap();
+    assert_eq!(settings.rate_limit, Some(RateLimit { lines_per_second: 7, burst: 7 }));
+    let settings = Settings::from_flags(&[("rate-limit", "0")]).unwrap();
+    assert_eq!(settings.rate_limit, None);
 }

@@ -7,7 +7,8 @@ use std::fmt;
 
 use crate::limits::RECENT_DEFAULT;
 use crate::query::{
-    Echo, Query, QueryError, Regex, TimeContext, number, parse_parameters, parse_range, unquote,
+    Echo, Listing, Query, QueryError, Regex, TimeContext, known_label, number, parse_parameters,
+    parse_range, unquote,
 };
 
 /// What a client asks for.
@@ -23,6 +24,8 @@ pub enum Command {
     Ready,
     /// What there is to ask; see [`help`].
     Help,
+    /// What there is in the ring: LABELS, VALUES, and STATS by something.
+    Census(Listing),
     /// Records that are there: RECENT, SEARCH, REGEX, FILTER and QUERY.
     Query(Box<Query>),
     /// Records from now on.
@@ -73,7 +76,13 @@ const fn row(
 /// Every command, in the order of HELP.
 pub const COMMANDS: &[Row] = &[
     row("COUNT", "", "how many lines there are", "COUNT", Parse::Alone(|| Command::Count)),
-    row("STATS", "", "the server's numbers as Key=Value", "STATS", Parse::Alone(|| Command::Stats)),
+    row(
+        "STATS",
+        "[level|stream|transport]",
+        "the server's numbers as Key=Value; with a word, how many lines there are of each",
+        "STATS level",
+        Parse::With(stats),
+    ),
     row(
         "PING",
         "[ready]",
@@ -108,15 +117,29 @@ pub const COMMANDS: &[Row] = &[
         "QUERY",
         "NAME=VALUE...",
         "lines that meet all conditions",
-        "QUERY keyword=timeout level>=warning since=-5m limit=100 order=desc",
+        "QUERY host=10.0.0.5 field.status>=500 level>=warning since=-5m limit=100 order=desc",
         Parse::With(query),
     ),
     row(
         "TAIL",
         "[NAME=VALUE...]",
         "lines from now on; n=20 shows the last 20 first",
-        "TAIL level=error n=20",
+        "TAIL level=error field.user=bob n=20",
         Parse::With(tail),
+    ),
+    row(
+        "LABELS",
+        "",
+        "the names of labels, and how many values each has",
+        "LABELS",
+        Parse::Alone(|| Command::Census(Listing::Labels)),
+    ),
+    row(
+        "VALUES",
+        "LABEL",
+        "the values of a label, and how many lines have each",
+        "VALUES host",
+        Parse::With(values),
     ),
     row(
         "CLEAR",
@@ -233,9 +256,18 @@ pub fn help(out: &mut Vec<u8>) {
 /// What HELP says of the parameters.
 const PARAMETERS_HELP: &str = "\
 QUERY and TAIL take: keyword=TEXT keywords=A,B operator=AND|OR regex=PATTERN
-  since=TIME until=TIME (or time_from= time_to=) level=error level>=warning
-  source=ADDRESS limit=N order=asc|desc format=text|json|raw after=SEQ; TAIL: n=N
+  !keyword=TEXT since=TIME until=TIME (or time_from= time_to=) level=error level>=warning
+  host= app= facility= transport= severity= pri= proc_id= msg_id= and any other label, and
+  field.NAME= of the line, as field.status>=500 (JSON, also a.b.c, key=value, syslog's data):
+  = != > >= < <= as numbers where both are, ~ !~ match a pattern; != !~ also where it is absent
+  source=ADDRESS limit=N order=asc|desc|time time=received|event after=SEQ; TAIL: n=N
+  format=text|json|logfmt|csv|raw
   a value with spaces stands in quotes: keyword=\"connection refused\"
+time=event takes the time that the line says, where it says one, else when it came; json,
+  logfmt and csv show both: time and, null or unreadable where it is no time, event_time
+order=time sorts the newest 10000 matches by time; limit=N takes the latest N of them
+format=csv begins with the columns: seq,time,event_time,level,host,app,facility,
+  transport,msg,fields; msg is the whole line, in json _msg is the message inside it
 TIME: now, -5m, -1h30m, 2026-11-20, \"2026-11-20 10:00:00\", RFC 3339, Unix seconds
 ";
 
@@ -268,6 +300,34 @@ fn ping(name: &'static str, rest: &[u8], _: &TimeContext<'_>) -> Result<Command,
             Err(QueryError::Value { name, seen: rest.to_vec(), allowed }.into())
         }
     }
+}
+
+fn stats(name: &'static str, rest: &[u8], _: &TimeContext<'_>) -> Result<Command, CommandError> {
+    let rest = rest.trim_ascii_end();
+    match &rest.to_ascii_lowercase()[..] {
+        b"" => Ok(Command::Stats),
+        b"level" => Ok(Command::Census(Listing::Levels)),
+        b"stream" => Ok(Command::Census(Listing::Streams)),
+        b"transport" => Ok(Command::Census(Listing::Transports)),
+        _ => {
+            let allowed = "STATS, STATS level, STATS stream, STATS transport";
+            Err(QueryError::Value { name, seen: rest.to_vec(), allowed }.into())
+        }
+    }
+}
+
+fn values(name: &'static str, rest: &[u8], _: &TimeContext<'_>) -> Result<Command, CommandError> {
+    let label = unquote(rest.trim_ascii_end());
+    if label.is_empty() {
+        return Err(QueryError::Missing { name, allowed: "the name of a label; see LABELS" }.into());
+    }
+    if label.iter().any(u8::is_ascii_whitespace) {
+        let allowed = "one label, as VALUES host";
+        return Err(QueryError::Value { name, seen: label, allowed }.into());
+    }
+    // Names of parameters are taken in any case, so these are, too.
+    let label = known_label(&label).map_or(label, <[u8]>::to_vec);
+    Ok(Command::Census(Listing::Values(label)))
 }
 
 fn recent(name: &'static str, rest: &[u8], _: &TimeContext<'_>) -> Result<Command, CommandError> {
@@ -320,7 +380,7 @@ fn tail(_: &'static str, rest: &[u8], context: &TimeContext<'_>) -> Result<Comma
 /// Reads any bytes as a line of the protocol: must never panic.
 pub fn fuzz_command(data: &[u8]) {
     let zone = jiff::tz::TimeZone::UTC;
-    let context = TimeContext { now: 1_795_168_800_000_000_000, zone: &zone };
+    let context = TimeContext::new(1_795_168_800_000_000_000, &zone);
     if let Err(error) = parse(data, &context) {
         let mut out = Vec::new();
         error.to_wire(&mut out);
@@ -338,7 +398,7 @@ mod tests {
     const NOW: u64 = 1_795_168_800_000_000_000;
 
     fn read(line: &str) -> Result<Command, CommandError> {
-        parse(line.as_bytes(), &TimeContext { now: NOW, zone: &TimeZone::UTC })
+        parse(line.as_bytes(), &TimeContext::new(NOW, &TimeZone::UTC))
     }
 
     #[test]
@@ -348,6 +408,12 @@ mod tests {
             "count",
             "  Ping \r",
             "STATS",
+            "stats Level",
+            "STATS stream",
+            "STATS transport",
+            "LABELS",
+            "VALUES app",
+            "VALUES \"host\" ",
             "HELP",
             "CLEAR",
             "SYNC",
@@ -377,6 +443,8 @@ mod tests {
             "QUERY keywords=a,b operator=OR regex=x+ time_from=-1h time_to=now limit=5",
             "QUERY level>=warning source=10.0.0.5 since=-5m order=desc format=json",
             "QUERY until=+1m after=7",
+            "QUERY order=time time=event limit=5 format=csv",
+            "TAIL time=event format=logfmt",
             "TAIL",
             "TAIL n=20 keyword=x",
             "TAIL after=12 level=error limit=3",
@@ -397,6 +465,12 @@ mod tests {
             ("", "unknown command \"\" (allowed:"),
             ("\u{1b}[31m", "unknown command \"\\x1b[31m\""),
             ("COUNT 5", "COUNT does not take \"5\" (allowed: COUNT alone)"),
+            ("STATS colour", "bad STATS \"colour\" (allowed: STATS, STATS level, STATS stream"),
+            ("LABELS x", "LABELS does not take \"x\""),
+            ("VALUES", "VALUES needs a value (allowed: the name of a label; see LABELS)"),
+            ("VALUES a b", "bad VALUES \"a b\" (allowed: one label, as VALUES host)"),
+            ("QUERY time=later", "bad time \"later\" (allowed: received, event)"),
+            ("TAIL order=time", "unknown parameter \"order\""),
             ("RECENT x", "bad RECENT \"x\" (allowed: 0 to 18446744073709551615, as RECENT 50)"),
             ("PING x", "bad PING \"x\" (allowed: PING or PING ready)"),
             ("RECENT -5", "bad RECENT \"-5\""),
@@ -420,21 +494,21 @@ mod tests {
             ("FILTER now -5m", "from \"now\" is after to \"-5m\" (allowed: from <= to)"),
             ("FILTER 1 2 3 4 5 6", "bad time"),
             ("QUERY timeout", "\"timeout\" is not name=value"),
-            ("QUERY foo=1", "unknown parameter \"foo\" (allowed: keyword, keywords, operator"),
+            ("QUERY foo=1", "unknown parameter \"foo\" (allowed: keyword, !keyword, keywords"),
             ("QUERY n=5", "unknown parameter \"n\""),
             ("TAIL order=desc", "unknown parameter \"order\""),
             ("QUERY limit=1 limit=2", "limit= is given more than once"),
             ("QUERY since=-5m time_from=-6m", "time_from= is given more than once"),
             ("QUERY limit>=5", "limit>= is not a comparison of limit (allowed: =)"),
-            ("QUERY level<error", "level< is not a comparison of level (allowed: =, >=)"),
+            ("QUERY level~err", "level~ is not a comparison of level (allowed: =, !=, >, >=, <"),
             ("QUERY level=loud", "bad level \"loud\" (allowed: unknown, trace, debug"),
             ("QUERY keywords=a,b operator=XOR", "bad operator \"XOR\" (allowed: AND, OR)"),
             ("QUERY operator=OR", "operator= needs keywords= (allowed: keywords=a,b operator=OR)"),
             ("QUERY keyword=", "keyword needs a value"),
             ("QUERY keywords=a,,b", "bad keywords \"a,,b\""),
             ("QUERY limit=0", "bad limit \"0\" (allowed: 1 or more)"),
-            ("QUERY order=up", "bad order \"up\" (allowed: asc, desc)"),
-            ("QUERY format=xml", "bad format \"xml\" (allowed: text, json, raw)"),
+            ("QUERY order=up", "bad order \"up\" (allowed: asc, desc, time)"),
+            ("QUERY format=xml", "bad format \"xml\" (allowed: text, json, logfmt, csv, raw)"),
             ("QUERY after=x", "bad after \"x\" (allowed: the number of a record)"),
             ("QUERY since=soon", "bad time \"soon\""),
             ("QUERY since=now until=-1h", "from \"now\" is after to \"-1h\""),

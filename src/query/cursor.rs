@@ -14,14 +14,21 @@
 //! An `after=` at or above the head names a record that there is not: the answer is one line that
 //! says so.
 
+mod count;
+mod print;
+mod sorted;
+mod walk;
+
+pub(super) use count::Counts;
+
 use std::io::Write;
 
-use super::filter::Weight;
+use sorted::Sorted;
+use walk::Run;
+
 use super::matcher::Scan;
-use super::regex::Budget;
-use super::render::{LocalTime, render};
-use super::{Filter, Format, Order, Query};
-use crate::limits::{QUERY_GROUPS_MAX, QUERY_SKIPS_MAX, QUERY_SLICE_NS};
+use super::render::{LocalTime, head};
+use super::{Filter, Format, Order, Query, Stamp};
 use crate::segment::{BlockId, Segment, Seq, Store};
 
 /// What a slice has come to.
@@ -43,9 +50,12 @@ pub struct Cursor {
     filter: Filter,
     format: Format,
     order: Order,
+    stamp: Stamp,
     is_bare: bool,
     is_tail: bool,
     phase: Phase,
+    /// The format begins with a line of its own, which is still to be written.
+    is_head_due: bool,
     /// At most so many records are written, and so many are counted.
     limit: u64,
     count_max: u64,
@@ -67,6 +77,8 @@ pub struct Cursor {
     found: u64,
     /// The oldest hit that a backwards count came to, the newest of a forwards one.
     last_hit: Option<Seq>,
+    /// What was found, where the answer is in order of time.
+    sorted: Sorted,
     /// Lines written, and lines that were called lost after they were counted.
     told: u64,
     lost_lines: u64,
@@ -85,33 +97,10 @@ enum Phase {
     Done,
 }
 
-/// How many hits were counted, for each group of blocks in order.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    /// The first block of the first group.
-    base: BlockId,
-    group_blocks: u64,
-    pub(super) groups: Vec<u32>,
-    /// The group that is being printed.
-    current: Option<usize>,
-    /// Hits in the groups that the walk has left behind.
-    due: u64,
-}
-
-/// What there is to search next.
-enum Run {
-    /// Some slots of a block.
-    Slots(BlockId, (u32, u32)),
-    /// Many blocks were skipped; there is more.
-    Skipped,
-    /// The walk is over.
-    Over,
-}
-
 impl Cursor {
     /// A cursor for a question about what is in `segment` now.
     pub fn query<S: Store>(query: Query, segment: &Segment<S>) -> Self {
-        let backwards = query.is_recent || query.order == Order::Newest;
+        let backwards = query.is_recent || query.order != Order::Oldest;
         Self::new(query, segment, false, backwards, Phase::Count)
     }
 
@@ -145,22 +134,30 @@ impl Cursor {
             filter: query.filter,
             format: query.format,
             order: query.order,
+            stamp: query.stamp,
             is_bare: query.is_bare,
             is_tail,
             phase,
+            is_head_due: true,
             limit,
-            count_max: if is_tail { query.backlog } else { limit },
+            count_max: match query.order {
+                _ if is_tail => query.backlog,
+                // Which are the latest is known once all are.
+                Order::Time => u64::MAX,
+                Order::Oldest | Order::Newest => limit,
+            },
             start,
             end: head,
             at: if backwards { head } else { start },
             backwards,
-            scan: Scan::new(),
+            scan: Scan::new(query.stamp),
             is_searched: false,
             shown: 0,
             notice,
             counts: Counts::new(segment),
             found: 0,
             last_hit: None,
+            sorted: Sorted::default(),
             told: 0,
             lost_lines: 0,
             damaged_lines: 0,
@@ -204,6 +201,9 @@ impl Cursor {
             || self.has_notice_first()
         {
             return None;
+        }
+        if self.phase == Phase::Print && self.is_sorted() {
+            return self.sorted_block(segment);
         }
         if self.phase == Phase::Live {
             if self.at < segment.tail() {
@@ -250,8 +250,16 @@ impl Cursor {
         self.is_tail && self.notice > 0
     }
 
+    /// Writes the line that the format begins with, once.
+    fn put_head(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.is_head_due) {
+            out.extend_from_slice(head(self.format));
+        }
+    }
+
     /// Says what was lost before the walk, if anything was.
     fn notify(&mut self, out: &mut Vec<u8>) {
+        self.put_head(out);
         match std::mem::take(&mut self.notice) {
             0 => {}
             lines => self.lose(lines, out),
@@ -266,328 +274,9 @@ impl Cursor {
         Slice::Done
     }
 
-    /// The first pass.
-    fn count<S: Store>(&mut self, segment: &Segment<S>) -> Slice {
-        if self.found >= self.count_max {
-            self.end_count();
-            return Slice::More;
-        }
-        match self.search(segment) {
-            Search::Over => self.end_count(),
-            Search::Going => {}
-            Search::Searched(block) => {
-                self.count_hits(block);
-                self.leave_window();
-            }
-        }
-        Slice::More
-    }
-
-    /// Takes the hits of a window into account, up to the number that is asked for.
-    fn count_hits(&mut self, block: BlockId) {
-        let hits = self.scan.hits.len() as u64;
-        let counted = hits.min(self.count_max - self.found);
-        self.found += counted;
-        self.counts.add(block, counted);
-        // The walk's last hit bounds what is written, where the count stops at it.
-        let last = counted.checked_sub(1).and_then(|last| self.hit(last as usize));
-        if let Some(index) = last {
-            self.last_hit = Some(Seq(self.scan.first.0 + u64::from(index)));
-        }
-    }
-
-    /// The slot of the window's hit `place`, counted in the direction of the walk.
-    fn hit(&self, place: usize) -> Option<u32> {
-        let hits = &self.scan.hits;
-        let place = if self.backwards { hits.len().checked_sub(place + 1)? } else { place };
-        hits.get(place).copied()
-    }
-
-    /// Sets the bounds of the second pass.
-    fn end_count(&mut self) {
-        let is_full = self.found >= self.count_max;
-        match (self.backwards, self.last_hit) {
-            (true, Some(seq)) if is_full || self.is_tail => self.start = seq,
-            (false, Some(seq)) if is_full => self.end = Seq(seq.0 + 1),
-            (_, None) if self.is_tail => self.start = self.end,
-            _ => {}
-        }
-        self.backwards = !self.is_tail && self.order == Order::Newest;
-        self.at = if self.backwards { self.end } else { self.start };
-        self.phase = if self.is_tail { Phase::Live } else { Phase::Announce };
-    }
-
-    fn announce(&mut self, out: &mut Vec<u8>) -> Slice {
-        if !self.is_bare {
-            put_line(out, format_args!("FOUND: {} matches", self.found + self.notice));
-        }
-        self.notify(out);
-        self.phase = if self.found == 0 { Phase::Done } else { Phase::Print };
-        if self.phase == Phase::Done { Slice::Done } else { Slice::More }
-    }
-
-    /// The second pass of a query, or the life of a tail.
-    fn write<S: Store>(
-        &mut self,
-        segment: &Segment<S>,
-        out: &mut Vec<u8>,
-        out_bytes_max: usize,
-        time: &mut LocalTime,
-    ) -> Slice {
-        if self.told >= self.write_max() {
-            return self.end_write(out);
-        }
-        if self.phase == Phase::Live {
-            self.end = segment.head();
-            if self.at < segment.tail() && !self.is_searched {
-                self.scan.close(&mut self.filter);
-                self.lose(segment.tail().0 - self.at.0, out);
-                self.at = segment.tail();
-                return Slice::More;
-            }
-        }
-        if !self.is_searched {
-            match self.search(segment) {
-                Search::Going => return Slice::More,
-                Search::Over if self.phase == Phase::Live => return Slice::CaughtUp,
-                Search::Over => return self.end_write(out),
-                Search::Searched(block) => {
-                    self.is_searched = true;
-                    self.shown = 0;
-                    if !self.scan.hits.is_empty() {
-                        let missing =
-                            self.counts.enter(block, self.order).saturating_sub(self.told);
-                        self.lose_counted(missing, out);
-                    }
-                }
-            }
-        }
-        self.write_hits(segment, out, out_bytes_max, time)
-    }
-
-    /// How many lines are written or called lost at most.
-    fn write_max(&self) -> u64 {
-        if self.is_tail { self.limit } else { self.found }
-    }
-
-    /// Writes the hits of the window that was searched.
-    fn write_hits<S: Store>(
-        &mut self,
-        segment: &Segment<S>,
-        out: &mut Vec<u8>,
-        out_bytes_max: usize,
-        time: &mut LocalTime,
-    ) -> Slice {
-        let block = self.scan.block.and_then(|id| segment.block(id));
-        let Some(block) = block else {
-            // The ring took the block while the output was full; what is missing is told later.
-            self.abandon_window();
-            return Slice::More;
-        };
-        while let Some(index) = self.hit(self.shown) {
-            if out.len() >= out_bytes_max {
-                return Slice::Blocked;
-            }
-            if self.told >= self.write_max() {
-                return self.end_write(out);
-            }
-            let seq = Seq(block.first.0 + u64::from(index));
-            if seq < segment.tail() {
-                if !self.backwards && self.phase == Phase::Live {
-                    self.abandon_window();
-                    return Slice::More;
-                }
-                self.shown += 1;
-                continue;
-            }
-            match block.record(index) {
-                Ok(record) => {
-                    self.scanned_bytes += record.text.len() as u64;
-                    render(self.format, &record, time, out);
-                }
-                Err(_) => {
-                    self.damaged_lines += 1;
-                    put_line(out, format_args!("# damaged seq={}", seq.0));
-                }
-            }
-            self.told += 1;
-            self.shown += 1;
-            if !self.backwards {
-                self.at = Seq(seq.0 + 1);
-            }
-        }
-        self.leave_window();
-        Slice::More
-    }
-
-    fn end_write(&mut self, out: &mut Vec<u8>) -> Slice {
-        self.phase = Phase::Done;
-        if !self.is_tail {
-            self.lose_counted(self.found.saturating_sub(self.told), out);
-        }
-        Slice::Done
-    }
-
-    /// Says that `lines` of those that were counted are lost.
-    fn lose_counted(&mut self, lines: u64, out: &mut Vec<u8>) {
-        if lines > 0 && !self.is_tail {
-            self.told += lines;
-            self.lose(lines, out);
-        }
-    }
-
     fn lose(&mut self, lines: u64, out: &mut Vec<u8>) {
         self.lost_lines += lines;
         put_line(out, format_args!("# lost {lines} lines"));
-    }
-
-    /// Searches the open window, or opens the next and searches it.
-    fn search<S: Store>(&mut self, segment: &Segment<S>) -> Search {
-        if self.scan.block.is_none() {
-            let (id, slots) = match self.next_run(segment) {
-                Run::Slots(id, slots) => (id, slots),
-                Run::Skipped => return Search::Going,
-                Run::Over => return Search::Over,
-            };
-            let Some(block) = segment.block(id) else { return Search::Going };
-            let lead = self.filter.lead();
-            self.scanned_bytes += self.scan.open(&block, slots, self.backwards, lead);
-        }
-        let Some(block) = self.scan.block.and_then(|id| segment.block(id)) else {
-            self.abandon_window();
-            return Search::Going;
-        };
-        let mut budget = Budget::new(QUERY_SLICE_NS);
-        if self.scan.run(&mut self.filter, &block, &mut budget) {
-            Search::Searched(block.sequence)
-        } else {
-            Search::Going
-        }
-    }
-
-    /// Goes on behind the window.
-    fn leave_window(&mut self) {
-        let (low, high) = self.scan.slots;
-        let next = if self.backwards { low } else { high };
-        self.at = Seq(self.scan.first.0 + u64::from(next));
-        self.abandon_window();
-    }
-
-    fn abandon_window(&mut self) {
-        self.scan.close(&mut self.filter);
-        self.is_searched = false;
-    }
-
-    /// Finds the slots that are next on the walk, skipping blocks by what their summaries say.
-    fn next_run<S: Store>(&mut self, segment: &Segment<S>) -> Run {
-        for _ in 0..QUERY_SKIPS_MAX {
-            let Some((id, low, high)) = self.next_slots(segment) else { return Run::Over };
-            let Some(summary) = segment.summary(id) else { return Run::Over };
-            let is_whole = low == 0 && high == summary.count;
-            let (min, max) = (summary.received_min_ns, summary.received_max_ns);
-            let weight = self.filter.weigh(&summary.levels, min, max);
-            let is_skipped = match (self.phase, weight) {
-                (_, Weight::None) => true,
-                (Phase::Print, _) => self.counts.of(id) == 0,
-                (Phase::Count, Weight::Exactly(hits)) => {
-                    let fits = is_whole && self.found + hits <= self.count_max;
-                    if fits {
-                        self.found += hits;
-                        self.counts.add(id, hits);
-                        // Bounds that hold all of its hits and none of the next block's.
-                        let last = Seq(summary.end().0 - 1);
-                        self.last_hit = Some(if self.backwards { summary.first } else { last });
-                    }
-                    fits
-                }
-                _ => false,
-            };
-            if !is_skipped {
-                return Run::Slots(id, (low, high));
-            }
-            let next = if self.backwards { low } else { high };
-            self.at = Seq(summary.first.0 + u64::from(next));
-        }
-        Run::Skipped
-    }
-
-    /// The block that the walk comes to next, and the part of its slots to be walked.
-    fn next_slots<S: Store>(&mut self, segment: &Segment<S>) -> Option<(BlockId, u32, u32)> {
-        let bounds = (self.start.max(segment.tail()), self.end.min(segment.head()));
-        if self.backwards {
-            let behind = Seq(self.at.0.checked_sub(1).filter(|_| self.at > bounds.0)?);
-            let mut id = segment.block_containing(behind).or_else(|| segment.newest_block())?;
-            if segment.summary(id)?.first > behind {
-                id = segment.previous_block(id)?;
-            }
-            let summary = segment.summary(id)?;
-            let high = self.at.min(summary.end()).0.checked_sub(summary.first.0)? as u32;
-            let low = bounds.0.0.saturating_sub(summary.first.0) as u32;
-            return (low < high).then_some((id, low, high));
-        }
-        self.at = self.at.max(bounds.0);
-        if self.at >= bounds.1 {
-            return None;
-        }
-        let id = segment.block_containing(self.at)?;
-        let summary = segment.summary(id)?;
-        let low = self.at.0.saturating_sub(summary.first.0) as u32;
-        let high = bounds.1.min(summary.end()).0.checked_sub(summary.first.0)? as u32;
-        (low < high).then_some((id, low, high))
-    }
-}
-
-/// What a search has come to.
-enum Search {
-    /// The window of this block is searched to its end.
-    Searched(BlockId),
-    /// There is more to search.
-    Going,
-    /// The walk is over.
-    Over,
-}
-
-impl Counts {
-    fn new<S: Store>(segment: &Segment<S>) -> Self {
-        let base = segment.oldest_block().unwrap_or(0);
-        Self::spanning(base, segment.newest_block().map_or(0, |newest| newest - base + 1))
-    }
-
-    /// Counts for so many blocks from `base` on.
-    pub(super) fn spanning(base: BlockId, blocks: u64) -> Self {
-        let group_blocks = blocks.div_ceil(QUERY_GROUPS_MAX).max(1);
-        let groups = vec![0; blocks.div_ceil(group_blocks) as usize];
-        Self { base, group_blocks, groups, current: None, due: 0 }
-    }
-
-    fn group(&self, block: BlockId) -> usize {
-        (block.saturating_sub(self.base) / self.group_blocks) as usize
-    }
-
-    /// The hits in the group of `block`.
-    fn of(&self, block: BlockId) -> u32 {
-        self.groups.get(self.group(block)).copied().unwrap_or(0)
-    }
-
-    fn add(&mut self, block: BlockId, hits: u64) {
-        let group = self.group(block);
-        if let Some(count) = self.groups.get_mut(group) {
-            *count = count.saturating_add(u32::try_from(hits).unwrap_or(u32::MAX));
-        }
-    }
-
-    /// Goes on to the group of `block`, and gives the hits in all groups before it on the walk.
-    fn enter(&mut self, block: BlockId, order: Order) -> u64 {
-        let group = self.group(block).min(self.groups.len());
-        let passed = match (order, self.current) {
-            (Order::Oldest, before) => before.unwrap_or(0)..group,
-            (Order::Newest, None) => group + 1..self.groups.len(),
-            (Order::Newest, Some(before)) => group + 1..before + 1,
-        };
-        self.current = Some(group);
-        let passed = self.groups.get(passed).unwrap_or(&[]);
-        self.due += passed.iter().map(|count| u64::from(*count)).sum::<u64>();
-        self.due
     }
 }
 

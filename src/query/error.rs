@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::regex::RegexError;
 use super::time::TIME_ALLOWED;
+use crate::limits::{CONDITION_BYTES_MAX, CONDITION_PATTERNS_MAX, CONDITIONS_MAX};
 
 /// Bytes of what was sent that an error repeats.
 const ECHO_BYTES_MAX: usize = 64;
@@ -60,6 +61,22 @@ pub enum QueryError {
     },
     /// Two parameters that exclude each other.
     Exclusive(&'static str, &'static str),
+    /// `field.` without a name.
+    Nameless,
+    /// A condition on a label without a value, or a pattern that is empty.
+    Valueless {
+        /// The label or field.
+        name: Vec<u8>,
+    },
+    /// A name or a value of a condition that exceeds [`CONDITION_BYTES_MAX`].
+    LongCondition {
+        /// Its length.
+        bytes: usize,
+    },
+    /// More than [`CONDITIONS_MAX`] conditions on labels and fields.
+    Conditions,
+    /// More than [`CONDITION_PATTERNS_MAX`] of them with `~` or `!~`.
+    Patterns,
     /// A pattern that cannot be used.
     Regex(RegexError),
 }
@@ -71,7 +88,12 @@ impl fmt::Display for QueryError {
                 write!(f, "{} is not name=value (put a value with spaces in quotes)", Echo(seen))
             }
             Self::UnknownParameter { seen, allowed } => {
-                write!(f, "unknown parameter {} (allowed: {allowed})", Echo(seen))
+                write!(
+                    f,
+                    "unknown parameter {} (allowed: {allowed}; a field of the line is asked for \
+                     as field.NAME=)",
+                    Echo(seen)
+                )
             }
             Self::Repeated(name) => {
                 write!(f, "{name}= is given more than once (allowed: once, by one of its names)")
@@ -101,6 +123,23 @@ impl fmt::Display for QueryError {
             Self::Exclusive(one, other) => {
                 write!(f, "{one} and {other} exclude each other (allowed: one of them)")
             }
+            Self::Nameless => write!(f, "field. needs a name (allowed: field.NAME=VALUE)"),
+            Self::Valueless { name } => {
+                write!(f, "{} needs a value (allowed: any text)", Echo(name))
+            }
+            Self::LongCondition { bytes } => {
+                write!(f, "name or value of {bytes} bytes exceeds {CONDITION_BYTES_MAX} bytes")
+            }
+            Self::Conditions => write!(
+                f,
+                "more than {CONDITIONS_MAX} conditions on labels and fields (allowed: \
+                 {CONDITIONS_MAX})"
+            ),
+            Self::Patterns => write!(
+                f,
+                "more than {CONDITION_PATTERNS_MAX} conditions with ~ or !~ (allowed: \
+                 {CONDITION_PATTERNS_MAX})"
+            ),
             Self::Regex(error) => write!(f, "{error}"),
         }
     }

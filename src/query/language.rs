@@ -1,11 +1,13 @@
 //! The parameters of QUERY and TAIL: `name=value`, one row of a table each.
 
+use super::condition::{Comparison, Condition, Subject};
 use super::error::QueryError;
 use super::regex::Regex;
 use super::time::{Moment, TimeContext};
-use super::{Format, Order, Query};
+use super::{Format, Order, Query, Stamp};
 use crate::level::Level;
-use crate::limits::KEYWORDS_MAX;
+use crate::limits::{CONDITION_BYTES_MAX, CONDITION_PATTERNS_MAX, CONDITIONS_MAX, KEYWORDS_MAX};
+use crate::message::fields::METADATA;
 use crate::segment::Seq;
 
 /// One parameter.
@@ -39,19 +41,26 @@ enum Place {
     Tail,
 }
 
-/// What stands between a parameter's name and its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Equal,
-    AtLeast,
-}
-
 const EQUAL: &[Comparison] = &[Comparison::Equal];
-const LEVEL_COMPARISONS: &[Comparison] = &[Comparison::Equal, Comparison::AtLeast];
+const ORDER: &[Comparison] = &[
+    Comparison::Equal,
+    Comparison::NotEqual,
+    Comparison::Above,
+    Comparison::AtLeast,
+    Comparison::Below,
+    Comparison::AtMost,
+];
+
+/// The labels that streams have wherever they come from; the names of METADATA are as good.
+const LABELS: [&str; 4] = ["host", "app", "facility", "transport"];
+
+/// What a condition on a field of the line begins with.
+const FIELD: &[u8] = b"field.";
 
 /// Every parameter, in the order in which errors list them.
 const PARAMETERS: &[Parameter] = &[
     row("keyword", "keyword", Place::Both, EQUAL, keyword),
+    row("!keyword", "!keyword", Place::Both, EQUAL, without),
     row("keywords", "keywords", Place::Both, EQUAL, keywords),
     row("operator", "operator", Place::Both, EQUAL, operator),
     row("regex", "regex", Place::Both, EQUAL, regex),
@@ -59,14 +68,18 @@ const PARAMETERS: &[Parameter] = &[
     row("time_to", "until", Place::Both, EQUAL, until),
     row("since", "since", Place::Both, EQUAL, since),
     row("until", "until", Place::Both, EQUAL, until),
-    row("level", "level", Place::Both, LEVEL_COMPARISONS, level),
+    row("level", "level", Place::Both, ORDER, level),
     row("source", "source", Place::Both, EQUAL, source),
     row("limit", "limit", Place::Both, EQUAL, limit),
     row("order", "order", Place::Query, EQUAL, order),
+    row("time", "time", Place::Both, EQUAL, stamp),
     row("format", "format", Place::Both, EQUAL, format),
     row("after", "after", Place::Both, EQUAL, after),
     row("n", "n", Place::Tail, EQUAL, backlog),
 ];
+
+/// Parameters that may be given several times: a record must meet each.
+const REPEATABLE: [&str; 2] = ["!keyword", "level"];
 
 /// A query whose parameters are still being read.
 struct Draft<'a> {
@@ -76,6 +89,16 @@ struct Draft<'a> {
     wants_any: Option<bool>,
     from: Option<(Moment, Vec<u8>)>,
     to: Option<(Moment, Vec<u8>)>,
+    conditions: usize,
+    patterns: usize,
+    /// How many times `!keyword=` was given.
+    unwanted: usize,
+}
+
+/// What a word asks for.
+enum Name {
+    Parameter(&'static Parameter),
+    Condition(Subject, Vec<u8>),
 }
 
 /// Reads the parameters of a QUERY, or of a TAIL where `is_tail`.
@@ -94,17 +117,29 @@ pub fn parse_parameters(
         wants_any: None,
         from: None,
         to: None,
+        conditions: 0,
+        patterns: 0,
+        unwanted: 0,
     };
     let mut given: Vec<&'static str> = Vec::new();
     let mut rest = text.trim_ascii();
     while !rest.is_empty() {
-        let (parameter, comparison, after) = name(rest, is_tail)?;
+        let (name, comparison, after) = name(rest, is_tail, context)?;
         let (value, after) = word(after, rest)?;
-        if given.contains(&parameter.group) {
-            return Err(QueryError::Repeated(parameter.name));
+        match name {
+            Name::Parameter(parameter)
+                if given.contains(&parameter.group) && !REPEATABLE.contains(&parameter.group) =>
+            {
+                return Err(QueryError::Repeated(parameter.name));
+            }
+            Name::Parameter(parameter) => {
+                given.push(parameter.group);
+                (parameter.apply)(&mut draft, comparison, value)?;
+            }
+            Name::Condition(subject, name) => {
+                draft.condition(subject, &name, comparison, &value)?
+            }
         }
-        given.push(parameter.group);
-        (parameter.apply)(&mut draft, comparison, value)?;
         rest = after.trim_ascii_start();
     }
     if given.contains(&"after") && given.contains(&"n") {
@@ -175,42 +210,130 @@ fn range(
     Ok(query)
 }
 
-/// Reads a parameter's name and comparison.
-fn name(text: &[u8], is_tail: bool) -> Result<(&'static Parameter, Comparison, &[u8]), QueryError> {
-    let word_bytes = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
-    let name_bytes = text
-        .iter()
-        .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')))
-        .unwrap_or(text.len());
-    let (seen, rest) = text.split_at(name_bytes);
-    let (comparison, shown, rest) = match rest {
-        [b'=', rest @ ..] => (Some(Comparison::Equal), "=", rest),
-        [b'>', b'=', rest @ ..] => (Some(Comparison::AtLeast), ">=", rest),
-        [b'<', b'=', rest @ ..] => (None, "<=", rest),
-        [b'!', b'=', rest @ ..] => (None, "!=", rest),
-        [b'!', b'~', rest @ ..] => (None, "!~", rest),
-        [b'>', rest @ ..] => (None, ">", rest),
-        [b'<', rest @ ..] => (None, "<", rest),
-        [b'~', rest @ ..] => (None, "~", rest),
-        _ => return Err(QueryError::NotAParameter(text[..word_bytes].to_vec())),
+/// A name and a comparison as they are written.
+struct Spelling<'a> {
+    name: Spelled<'a>,
+    comparison: Comparison,
+    /// How the comparison is written.
+    shown: &'static str,
+    /// What stands behind it.
+    rest: &'a [u8],
+}
+
+enum Spelled<'a> {
+    /// `field.` and a name, which is this.
+    Field(Vec<u8>),
+    /// The name of a parameter or a label, or what looks like one.
+    Bare(&'a [u8]),
+}
+
+impl<'a> Spelling<'a> {
+    /// Reads `name=`, `!name=` or `field."a name">=`.
+    fn read(text: &'a [u8]) -> Result<Self, QueryError> {
+        let word_bytes = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+        let no_parameter = || QueryError::NotAParameter(text[..word_bytes].to_vec());
+        let (name, rest) = if text.get(..FIELD.len()).is_some_and(is_field) {
+            let (name, rest) = field_name(&text[FIELD.len()..], text)?;
+            (Spelled::Field(name), rest)
+        } else {
+            let is_name =
+                |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+            let negation_bytes = usize::from(text.first() == Some(&b'!'));
+            let name_bytes = text[negation_bytes..].iter().take_while(|byte| is_name(byte)).count();
+            let (name, rest) = text.split_at(negation_bytes + name_bytes);
+            (Spelled::Bare(name), rest)
+        };
+        let (comparison, shown, rest) = comparison(rest).ok_or_else(no_parameter)?;
+        Ok(Self { name, comparison, shown, rest })
+    }
+}
+
+fn is_field(start: &[u8]) -> bool {
+    start.eq_ignore_ascii_case(FIELD)
+}
+
+/// The bytes of the name and the comparison that `word` begins with, whether there is a parameter
+/// of that name or not; `None` where it has none, and is a word to look for.
+pub fn parameter_bytes(word: &[u8]) -> Option<usize> {
+    let spelling = Spelling::read(word).ok()?;
+    let is_named = match spelling.name {
+        Spelled::Field(_) => true,
+        Spelled::Bare(name) => !matches!(name, b"" | b"!"),
+    };
+    is_named.then_some(word.len() - spelling.rest.len())
+}
+
+/// Reads a name and a comparison.
+fn name<'a>(
+    text: &'a [u8],
+    is_tail: bool,
+    context: &TimeContext<'_>,
+) -> Result<(Name, Comparison, &'a [u8]), QueryError> {
+    let Spelling { name, comparison, shown, rest } = Spelling::read(text)?;
+    let seen = match name {
+        Spelled::Field(name) if name.is_empty() => return Err(QueryError::Nameless),
+        Spelled::Field(name) => {
+            return Ok((Name::Condition(Subject::Field, name), comparison, rest));
+        }
+        Spelled::Bare(name) => name,
     };
     let place = if is_tail { Place::Tail } else { Place::Query };
     let mut allowed =
         PARAMETERS.iter().filter(|row| row.place == Place::Both || row.place == place);
     let Some(row) = allowed.clone().find(|row| row.name.as_bytes().eq_ignore_ascii_case(seen))
     else {
-        let names: Vec<_> = allowed.by_ref().map(|row| row.name).collect();
+        if let Some(label) = label_name(seen, context) {
+            return Ok((Name::Condition(Subject::Label, label), comparison, rest));
+        }
+        let names: Vec<_> = allowed.by_ref().map(|row| row.name).chain(LABELS).collect();
         let allowed = names.join(", ");
         return Err(QueryError::UnknownParameter { seen: seen.to_vec(), allowed });
     };
-    match comparison.filter(|comparison| row.comparisons.contains(comparison)) {
-        Some(comparison) => Ok((row, comparison, rest)),
-        None => Err(QueryError::Comparison {
-            name: row.name,
-            seen: shown,
-            allowed: if row.comparisons.len() > 1 { "=, >=" } else { "=" },
-        }),
+    if row.comparisons.contains(&comparison) {
+        return Ok((Name::Parameter(row), comparison, rest));
     }
+    let allowed = if row.comparisons.len() > 1 { "=, !=, >, >=, <, <=" } else { "=" };
+    Err(QueryError::Comparison { name: row.name, seen: shown, allowed })
+}
+
+/// The label that a bare name means, if any: those there always are and metadata in any case.
+fn label_name(seen: &[u8], context: &TimeContext<'_>) -> Option<Vec<u8>> {
+    if let Some(name) = known_label(seen) {
+        return Some(name.to_vec());
+    }
+    (!seen.is_empty() && (context.has_label)(seen)).then(|| seen.to_vec())
+}
+
+/// The label, or what a header says, of which `seen` is the name in any case: of those that there
+/// always are.
+pub(crate) fn known_label(seen: &[u8]) -> Option<&'static [u8]> {
+    let mut names = LABELS.iter().map(|name| name.as_bytes()).chain(METADATA);
+    names.find(|name| name.eq_ignore_ascii_case(seen))
+}
+
+/// Reads the name of a field, which a comparison ends, or one in quotes.
+fn field_name<'a>(text: &'a [u8], whole: &[u8]) -> Result<(Vec<u8>, &'a [u8]), QueryError> {
+    if text.first() == Some(&b'"') {
+        return quoted(text).ok_or_else(|| QueryError::Quote(whole.to_vec()));
+    }
+    let is_end = |byte: &u8| byte.is_ascii_whitespace() || b"=!<>~".contains(byte);
+    let (name, rest) = text.split_at(text.iter().position(is_end).unwrap_or(text.len()));
+    Ok((name.to_vec(), rest))
+}
+
+/// Reads a comparison: what it is, how it is written, and what follows.
+fn comparison(text: &[u8]) -> Option<(Comparison, &'static str, &[u8])> {
+    Some(match text {
+        [b'=', rest @ ..] => (Comparison::Equal, "=", rest),
+        [b'>', b'=', rest @ ..] => (Comparison::AtLeast, ">=", rest),
+        [b'<', b'=', rest @ ..] => (Comparison::AtMost, "<=", rest),
+        [b'!', b'=', rest @ ..] => (Comparison::NotEqual, "!=", rest),
+        [b'!', b'~', rest @ ..] => (Comparison::MatchesNot, "!~", rest),
+        [b'>', rest @ ..] => (Comparison::Above, ">", rest),
+        [b'<', rest @ ..] => (Comparison::Below, "<", rest),
+        [b'~', rest @ ..] => (Comparison::Matches, "~", rest),
+        _ => return None,
+    })
 }
 
 /// Reads a word, which a space ends, or a quoted text; `whole` is what an error shows.
@@ -276,6 +399,38 @@ impl Draft<'_> {
         range(self.query, self.from, self.to)
     }
 
+    fn condition(
+        &mut self,
+        subject: Subject,
+        name: &[u8],
+        comparison: Comparison,
+        value: &[u8],
+    ) -> Result<(), QueryError> {
+        self.conditions += 1;
+        if self.conditions > CONDITIONS_MAX {
+            return Err(QueryError::Conditions);
+        }
+        if let Some(long) = [name, value].iter().find(|text| text.len() > CONDITION_BYTES_MAX) {
+            return Err(QueryError::LongCondition { bytes: long.len() });
+        }
+        let is_pattern = matches!(comparison, Comparison::Matches | Comparison::MatchesNot);
+        // No stream has an empty label, and an empty pattern asks nothing.
+        if value.is_empty() && (is_pattern || subject == Subject::Label) {
+            return Err(QueryError::Valueless { name: name.to_vec() });
+        }
+        self.query.filter.condition(if is_pattern {
+            self.patterns += 1;
+            if self.patterns > CONDITION_PATTERNS_MAX {
+                return Err(QueryError::Patterns);
+            }
+            let is_negative = comparison == Comparison::MatchesNot;
+            Condition::matches(subject, name, Regex::new(value)?, is_negative)
+        } else {
+            Condition::compare(subject, name, comparison, value)
+        });
+        Ok(())
+    }
+
     fn moment(&self, value: Vec<u8>) -> Result<Option<(Moment, Vec<u8>)>, QueryError> {
         let text = std::str::from_utf8(&value).unwrap_or("");
         match Moment::parse(text, self.context) {
@@ -292,6 +447,19 @@ fn keyword(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
         return Err(QueryError::Missing { name: "keyword", allowed: "any text" });
     }
     draft.query.filter.keyword(&value);
+    Ok(())
+}
+
+fn without(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
+    if value.is_empty() {
+        return Err(QueryError::Missing { name: "!keyword", allowed: "any text" });
+    }
+    draft.unwanted += 1;
+    if draft.unwanted > KEYWORDS_MAX {
+        let allowed = const { "16 of them at most" };
+        return Err(QueryError::Value { name: "!keyword", seen: value, allowed });
+    }
+    draft.query.filter.without(&value);
     Ok(())
 }
 
@@ -339,10 +507,7 @@ fn level(draft: &mut Draft<'_>, comparison: Comparison, value: Vec<u8>) -> Appli
              emergency";
         return Err(QueryError::Value { name: "level", seen: value, allowed });
     };
-    draft.query.filter.levels(|level| match comparison {
-        Comparison::Equal => level == wanted,
-        Comparison::AtLeast => level >= wanted,
-    });
+    draft.query.filter.levels(|level| comparison.accepts(level.cmp(&wanted)));
     Ok(())
 }
 
@@ -366,7 +531,26 @@ fn order(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
     draft.query.order = match &value.to_ascii_lowercase()[..] {
         b"asc" => Order::Oldest,
         b"desc" => Order::Newest,
-        _ => return Err(QueryError::Value { name: "order", seen: value, allowed: "asc, desc" }),
+        b"time" => Order::Time,
+        _ => {
+            let allowed = "asc, desc, time";
+            return Err(QueryError::Value { name: "order", seen: value, allowed });
+        }
+    };
+    Ok(())
+}
+
+fn stamp(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
+    draft.query.stamp = match &value.to_ascii_lowercase()[..] {
+        b"received" => Stamp::Received,
+        b"event" => Stamp::Event,
+        _ => {
+            return Err(QueryError::Value {
+                name: "time",
+                seen: value,
+                allowed: "received, event",
+            });
+        }
     };
     Ok(())
 }
@@ -375,9 +559,11 @@ fn format(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
     draft.query.format = match &value.to_ascii_lowercase()[..] {
         b"text" => Format::Text,
         b"json" => Format::Json,
+        b"logfmt" => Format::Logfmt,
+        b"csv" => Format::Csv,
         b"raw" => Format::Raw,
         _ => {
-            let allowed = "text, json, raw";
+            let allowed = "text, json, logfmt, csv, raw";
             return Err(QueryError::Value { name: "format", seen: value, allowed });
         }
     };

@@ -4,18 +4,18 @@
 //! which record was hit, and that record is checked by itself. A place that lies between records,
 //! or a match that goes on into the next record, is no hit.
 
-use super::filter::{Filter, Lead};
+use super::filter::{Filter, Lead, Sender, Stream};
 use super::needle::Needle;
 use super::regex::{Budget, Hint};
-use crate::limits::{QUERY_WINDOW_BYTES_MAX, QUERY_WINDOW_SLOTS_MAX};
-use crate::segment::{Block, BlockId, Seq, Slot};
-
-/// Bytes of a slot, for the count of what was read.
-const SLOT_BYTES: u64 = 32;
+use super::which_time::Stamp;
+use crate::limits::{QUERY_WINDOW_BYTES_MAX, QUERY_WINDOW_SLOTS_MAX, STREAMS_REMEMBERED};
+use crate::segment::{Block, BlockId, SLOT_BYTES, Seq, Slot};
 
 /// The search of one window, which can stop in its middle.
 #[derive(Debug)]
 pub(super) struct Scan {
+    /// Which time of a record the filter means.
+    stamp: Stamp,
     /// The block; `None` where no window is open.
     pub block: Option<BlockId>,
     /// The number of the record in slot 0 of the block.
@@ -33,8 +33,17 @@ pub(super) struct Scan {
     is_paused: bool,
     /// Where each needle of the leading group is next, as offsets in the block; `None`: nowhere.
     places: Vec<Option<u32>>,
-    /// The last stream that was asked about, and whether it is the one that the filter wants.
-    stream: Option<(BlockId, u16, bool)>,
+    /// Streams that were asked about, each at the place that its number has here.
+    streams: [Option<Asked>; STREAMS_REMEMBERED],
+}
+
+/// A stream of a block, and what its labels say.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    block: BlockId,
+    /// As in slots.
+    place: u16,
+    stream: Stream,
 }
 
 /// A record that may be a hit.
@@ -45,8 +54,9 @@ struct Candidate {
 }
 
 impl Scan {
-    pub fn new() -> Self {
+    pub fn new(stamp: Stamp) -> Self {
         Self {
+            stamp,
             block: None,
             first: Seq(0),
             slots: (0, 0),
@@ -56,7 +66,7 @@ impl Scan {
             lead: Lead::Slots,
             is_paused: false,
             places: Vec::new(),
-            stream: None,
+            streams: [None; STREAMS_REMEMBERED],
         }
     }
 
@@ -64,11 +74,12 @@ impl Scan {
     /// bytes that searching it reads.
     pub fn open(
         &mut self,
+        filter: &Filter,
         block: &Block<'_>,
         slots: (u32, u32),
         backwards: bool,
-        lead: Lead,
     ) -> u64 {
+        let lead = filter.lead(0);
         let bounds = if backwards {
             (window_start(block, slots, lead), slots.1)
         } else {
@@ -81,9 +92,12 @@ impl Scan {
         self.hits.clear();
         self.places.clear();
         self.is_paused = false;
-        self.lead = lead;
+        self.lead = match lead {
+            Lead::Field(_) => filter.lead(self.named(filter, block)),
+            lead => lead,
+        };
         if lead == Lead::Slots {
-            return u64::from(bounds.1 - bounds.0) * SLOT_BYTES;
+            return u64::from(bounds.1 - bounds.0) * SLOT_BYTES as u64;
         }
         let start = block.slot(bounds.0).text_offset;
         self.text_end = text_end(&block.slot(bounds.1 - 1)).min(block.image().len() as u32);
@@ -147,31 +161,74 @@ impl Scan {
     ) -> Option<bool> {
         let slot = block.slot(index);
         let level = crate::level::Level::from_byte(slot.level).unwrap_or_default();
-        if slot.is_gap() || !filter.meets_slot(level, slot.received_ns) {
+        let time = self.stamp.of(slot.received_ns, slot.event_ns);
+        if slot.is_gap() || !filter.meets_slot(level, time) {
             return Some(false);
         }
-        if filter.has_text() {
-            let Some(text) = block.slot_text(&slot) else { return Some(false) };
-            let found_by = if fits { self.lead } else { Lead::Records };
-            if !filter.step_text(text, found_by, budget)? {
+        let mut named = 0;
+        if filter.has_conditions() {
+            let stream = self.step_stream(filter, block, &slot, budget)?;
+            if stream.is_wanted != Some(true) {
                 return Some(false);
             }
+            named = stream.named;
         }
-        Some(!filter.has_source() || self.meets_source(filter, block, &slot))
+        if !filter.needs_text(named) {
+            return Some(true);
+        }
+        let Some(text) = block.slot_text(&slot) else { return Some(false) };
+        let found_by = if fits { self.lead } else { Lead::Records };
+        let sender = Sender { named, labels: &|| block.labels(&slot).unwrap_or_default() };
+        filter.step_text(text, found_by, &sender, budget)
     }
 
-    fn meets_source(&mut self, filter: &Filter, block: &Block<'_>, slot: &Slot) -> bool {
-        match self.stream {
-            Some((id, stream, is_wanted)) if (id, stream) == (block.sequence, slot.stream) => {
-                is_wanted
+    /// What the labels of the record's stream say; `None` where the budget was spent first.
+    fn step_stream(
+        &mut self,
+        filter: &mut Filter,
+        block: &Block<'_>,
+        slot: &Slot,
+        budget: &mut Budget,
+    ) -> Option<Stream> {
+        let stream = self.stream(filter, block, slot);
+        if stream.is_wanted.is_none() {
+            // The entry was read before, and nothing has changed it since.
+            let labels = block.labels(slot).unwrap_or_default();
+            stream.is_wanted = Some(filter.step_stream(labels, budget)?);
+        }
+        Some(*stream)
+    }
+
+    /// What is remembered of the stream of `slot`. One whose entry is damaged is not wanted.
+    #[inline]
+    fn stream(&mut self, filter: &Filter, block: &Block<'_>, slot: &Slot) -> &mut Stream {
+        let hash = u32::from(slot.stream).wrapping_mul(0x9e37_79b1);
+        let place = &mut self.streams[(hash >> (32 - STREAMS_REMEMBERED.ilog2())) as usize];
+        let is_it = |asked: &Asked| (asked.block, asked.place) == (block.sequence, slot.stream);
+        let asked = match place.take().filter(is_it) {
+            Some(asked) => asked,
+            None => {
+                let stream = match block.labels(slot) {
+                    Some(labels) => Stream { named: filter.named(labels), is_wanted: None },
+                    None => Stream { named: 0, is_wanted: Some(false) },
+                };
+                Asked { block: block.sequence, place: slot.stream, stream }
             }
-            _ => {
-                let labels = block.labels(slot);
-                let is_wanted = labels.is_some_and(|labels| filter.meets_source(labels));
-                self.stream = Some((block.sequence, slot.stream, is_wanted));
-                is_wanted
+        };
+        &mut place.insert(asked).stream
+    }
+
+    /// The bits of the conditions whose names are labels of a stream in the window.
+    fn named(&mut self, filter: &Filter, block: &Block<'_>) -> u32 {
+        let (mut named, mut before) = (0, None);
+        for index in self.slots.0..self.slots.1 {
+            let slot = block.slot(index);
+            if before != Some(slot.stream) {
+                before = Some(slot.stream);
+                named |= self.stream(filter, block, &slot).named;
             }
         }
+        named
     }
 
     /// The next record that what leads the search lies in, or begins in.
@@ -225,6 +282,7 @@ impl Scan {
                 [needle] => Some((at(needle.find(text)?), needle.len() as u32)),
                 needles => self.find_any(needles, text, from),
             },
+            Lead::Field(index) => self.find_any(filter.field_leads(index), text, from),
             Lead::Hint => match filter.hint()? {
                 Hint::Literal(needle) => Some((at(needle.find(text)?), needle.len() as u32)),
                 hint => Some((at(hint.find(text)?), 0)),

@@ -1,12 +1,14 @@
 //! Questions: the language they are asked in, the filter they become, and the cursor that answers.
 //!
 //! A [`Query`] is what was asked. A [`Cursor`] walks the segment with it, one bounded step a call,
-//! and writes what it finds. Start at [`Cursor::slice`].
+//! and writes what it finds. Start at [`Cursor::slice`]. A [`Census`] counts what there is.
 //!
 //! **Invariant:** nothing here knows sockets, files or clocks; the time arrives as an argument.
 //!
 //! **Invariant:** an answer does not depend on how its steps were cut.
 
+mod census;
+mod condition;
 mod cursor;
 mod error;
 mod filter;
@@ -17,20 +19,25 @@ mod needle;
 mod regex;
 mod render;
 mod time;
+mod which_time;
 
 #[cfg(test)]
 mod tests;
 
+pub use census::{Census, Listing};
+use condition::{Comparison, Condition, Subject};
 pub use cursor::{Cursor, Slice};
 pub(crate) use error::Echo;
 pub use error::QueryError;
 pub use filter::Filter;
-pub(crate) use language::{number, parse_range};
-pub use language::{parse_parameters, unquote};
+pub(crate) use language::{known_label, number, parse_range};
+pub use language::{parameter_bytes, parse_parameters, unquote};
 pub use regex::{Budget, Regex, RegexError};
-pub use render::{LocalTime, render};
-pub use time::{Moment, TIME_ALLOWED, TimeContext, parse_duration};
+pub use render::{LocalTime, fuzz_render, head, render};
+pub use time::TimeContext;
+pub use which_time::Stamp;
 
+use crate::message::fields;
 use crate::segment::Seq;
 
 /// A question about records.
@@ -48,6 +55,8 @@ pub struct Query {
     pub after: Option<Seq>,
     /// Of a tail: so many of the newest records first.
     pub backlog: u64,
+    /// Which time the filter means, and the answer shows.
+    pub stamp: Stamp,
     /// How a record is written.
     pub format: Format,
     /// Leaves out the line `FOUND: N matches`.
@@ -62,6 +71,8 @@ pub enum Order {
     Oldest,
     /// Newest first.
     Newest,
+    /// By time, oldest first; of the newest records only.
+    Time,
 }
 
 /// How a record is written.
@@ -72,27 +83,40 @@ pub enum Format {
     Text,
     /// A JSON object.
     Json,
+    /// `key=value` pairs.
+    Logfmt,
+    /// Comma-separated values behind a line that names them.
+    Csv,
     /// The record's bytes.
     Raw,
 }
 
+impl Format {
+    /// Whether it shows what is inside a record's text.
+    fn shows_fields(self) -> bool {
+        matches!(self, Self::Json | Self::Logfmt | Self::Csv)
+    }
+}
+
 /// The value of the label `name` in a stream's labels, `name=value` joined by NUL.
 pub fn label<'a>(labels: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    labels
-        .split(|byte| *byte == 0)
-        .find_map(|pair| pair.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"=")))
+    crate::segment::labels(labels).find(|label| label.name == name).map(|label| label.value)
 }
 
 /// Reads any bytes as the parameters of a QUERY and of a TAIL, and matches them with themselves:
-/// must never panic.
+/// must never panic. Whatever fields the bytes have, conditions on them must let them through.
 pub fn fuzz_query(data: &[u8]) {
     let zone = jiff::tz::TimeZone::UTC;
-    let context = TimeContext { now: 1_795_168_800_000_000_000, zone: &zone };
+    let context = TimeContext::new(1_795_168_800_000_000_000, &zone);
     for is_tail in [false, true] {
         if let Ok(mut query) = parse_parameters(data, is_tail, &context) {
             query.filter.matches(data, crate::level::Level::Unknown, context.now, b"host=::1");
         }
     }
+    fields::each(data, &mut |name, value| {
+        let condition = Condition::compare(Subject::Field, name, Comparison::Equal, value.text());
+        condition.assert_lets_through(data);
+    });
     if let Ok(mut regex) = Regex::new(data) {
         let mut steps = 0;
         while regex.step(data, &mut Budget::new(10_000)).is_none() {

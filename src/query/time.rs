@@ -7,22 +7,37 @@
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 
-use crate::clock::Wall;
+use crate::clock::{SECOND, Wall};
 
-const SECOND_NS: u64 = 1_000_000_000;
-const MINUTE_NS: u64 = 60 * SECOND_NS;
+const MINUTE_NS: u64 = 60 * SECOND;
 
 /// What may stand where a time is expected, for error texts.
 pub const TIME_ALLOWED: &str = "now, -5m, -1h30m, 2026-11-20, \"2026-11-20 10:00:00\", \
      2026-11-20T10:00:00Z, Unix seconds";
 
-/// What time words are read against.
-#[derive(Debug, Clone, Copy)]
+/// What questions are read against: the time, and the labels that there are.
+#[derive(Clone, Copy)]
 pub struct TimeContext<'a> {
     /// The wall clock, in nanoseconds since the Unix epoch.
     pub now: Wall,
     /// The zone of times that name none.
     pub zone: &'a TimeZone,
+    /// Whether streams have a label of this name; `host`, `app`, `facility` and `transport` always
+    /// count as such.
+    pub has_label: &'a dyn Fn(&[u8]) -> bool,
+}
+
+impl<'a> TimeContext<'a> {
+    /// A context that knows of no label but those there always are.
+    pub fn new(now: Wall, zone: &'a TimeZone) -> Self {
+        Self { now, zone, has_label: &|_| false }
+    }
+}
+
+impl std::fmt::Debug for TimeContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TimeContext").field("now", &self.now).finish_non_exhaustive()
+    }
 }
 
 /// The span of time that a word names, both ends included.
@@ -81,7 +96,7 @@ pub fn parse_duration(word: &str) -> Option<u64> {
             b"ns" => 1,
             b"us" => 1_000,
             b"ms" => 1_000_000,
-            b"s" => SECOND_NS,
+            b"s" => SECOND,
             b"m" => MINUTE_NS,
             b"h" => 60 * MINUTE_NS,
             b"d" => 24 * 60 * MINUTE_NS,
@@ -101,7 +116,7 @@ fn unix(word: &str) -> Option<Moment> {
     if !rest.is_empty() {
         return None;
     }
-    let first = seconds.checked_mul(SECOND_NS)?.checked_add(fraction_ns)?;
+    let first = seconds.checked_mul(SECOND)?.checked_add(fraction_ns)?;
     Some(Moment::span(first, span_ns))
 }
 
@@ -167,7 +182,7 @@ fn wall(at: DateTime, offset: Option<Offset>, zone: &TimeZone) -> Option<Wall> {
 
 /// A fraction of a second and the span it is precise to; a whole second where there is none.
 fn fraction(text: &[u8]) -> Option<(u64, u64, &[u8])> {
-    let Some(rest) = text.strip_prefix(b".") else { return Some((0, SECOND_NS, text)) };
+    let Some(rest) = text.strip_prefix(b".") else { return Some((0, SECOND, text)) };
     let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if !(1..=9).contains(&count) {
         return None;
@@ -197,19 +212,19 @@ mod tests {
     use super::*;
 
     /// 2026-11-20 10:00:00 UTC.
-    const NOW: Wall = 1_795_168_800 * SECOND_NS;
+    const NOW: Wall = 1_795_168_800 * SECOND;
 
     #[track_caller]
     fn check(zone: &str, word: &str, expected: Option<(u64, u64)>) {
         let zone = TimeZone::get(zone).unwrap();
-        let moment = Moment::parse(word, &TimeContext { now: NOW, zone: &zone });
+        let moment = Moment::parse(word, &TimeContext::new(NOW, &zone));
         let expected = expected.map(|(first, span)| Moment { first, last: first + span - 1 });
         assert_eq!(moment, expected, "{word}");
     }
 
     #[test]
     fn times_in_every_shape() {
-        let s = SECOND_NS;
+        let s = SECOND;
         for (word, expected) in [
             ("now", Some((NOW, 1))),
             ("NOW", Some((NOW, 1))),
@@ -249,11 +264,11 @@ mod tests {
 
     #[test]
     fn times_without_a_zone_are_in_the_servers() {
-        check("Europe/Berlin", "2026-11-20 11:00:00", Some((NOW, SECOND_NS)));
-        check("Europe/Berlin", "2026-11-20T10:00:00Z", Some((NOW, SECOND_NS)));
+        check("Europe/Berlin", "2026-11-20 11:00:00", Some((NOW, SECOND)));
+        check("Europe/Berlin", "2026-11-20T10:00:00Z", Some((NOW, SECOND)));
         // The day on which the clock goes back has 25 hours.
-        let start = 1_792_879_200 * SECOND_NS;
-        check("Europe/Berlin", "2026-10-25", Some((start, 25 * 3600 * SECOND_NS)));
+        let start = 1_792_879_200 * SECOND;
+        check("Europe/Berlin", "2026-10-25", Some((start, 25 * 3600 * SECOND)));
     }
 
     #[test]
@@ -262,9 +277,9 @@ mod tests {
             ("1ns", Some(1)),
             ("2us", Some(2_000)),
             ("500ms", Some(500_000_000)),
-            ("1s", Some(SECOND_NS)),
-            ("1m30s", Some(90 * SECOND_NS)),
-            ("1w2d", Some(9 * 86_400 * SECOND_NS)),
+            ("1s", Some(SECOND)),
+            ("1m30s", Some(90 * SECOND)),
+            ("1w2d", Some(9 * 86_400 * SECOND)),
             ("", None),
             ("5", None),
             ("m", None),

@@ -1,70 +1,91 @@
 //! New connections: who may come in, and what those are told who may not.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use super::connections::Connection;
-use super::listeners::{self, Role, is_starved};
+use super::listeners::{self, Bound, Place, Role, Wish, is_starved};
+use super::stream::{Peer, Stream};
 use super::{LISTENERS, Reactor, sys};
-use crate::clock::MS;
+use crate::clock::{MS, Mono};
 use crate::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, DRAIN_MS, QUESTION_IDLE_MS, QUESTION_PLACES,
     REFUSALS_AT_ONCE,
 };
 use crate::log::Severity;
+use crate::message::Transport;
+use crate::proto::frame::Framing;
 use crate::session::{LogSession, QuestionSession, Session};
 
 /// How long to wait before an address that is taken is tried again.
 const BIND_RETRY: Duration = Duration::from_millis(20);
 
 impl Reactor {
-    /// Binds every listener.
+    /// Binds everything that the settings ask for.
     ///
     /// # Errors
     /// `bind ADDRESS: reason`.
     pub(super) fn bind_all(&mut self) -> io::Result<()> {
         let wait = self.settings.lock_wait;
         let deadline = self.clock.mono().saturating_add(wait.as_nanos() as u64);
-        for (role, port) in
-            [(Role::Logs, self.settings.log_port), (Role::Questions, self.settings.query_port)]
-        {
-            let (bound, skipped) = loop {
-                match listeners::bind(role, &self.settings.bind, port) {
-                    // The server before us may still be on its way out.
-                    Err(error)
-                        if error.kind() == io::ErrorKind::AddrInUse
-                            && !self.has_signals
-                            && self.clock.mono() < deadline =>
-                    {
-                        let mut nothing = mio::Events::with_capacity(1);
-                        let woken = self.poll.poll(&mut nothing, Some(BIND_RETRY));
-                        self.has_signals = woken.is_err() || !nothing.is_empty();
-                    }
-                    other => break other?,
-                }
-            };
-            for reason in skipped {
+        for wish in Wish::all(&self.settings) {
+            let bound = self.bind_patiently(&wish, deadline)?;
+            for reason in bound.skipped {
                 self.log.event(self.wall, Severity::Warn, "not_bound", &[("reason", &reason)]);
             }
-            for mut listener in bound {
+            for mut listener in bound.listeners {
                 let token = Token(LISTENERS + self.listeners.len());
                 listener.register(self.poll.registry(), token)?;
                 self.listeners.push(listener);
+            }
+            for inlet in bound.inlets {
+                let max_line = self.settings.max_line;
+                let session = match inlet.place {
+                    Place::Ip(_) => LogSession::of_listener(max_line, b"", Transport::Udp),
+                    Place::Unix(_) => {
+                        LogSession::of_listener(max_line, &self.host_name, Transport::Unix)
+                    }
+                };
+                self.datagrams.add(inlet, session, self.poll.registry())?;
             }
         }
         Ok(())
     }
 
-    /// Says where it listens.
+    /// Binds one; the server before us may still be on its way out.
+    fn bind_patiently(&mut self, wish: &Wish, deadline: Mono) -> io::Result<Bound> {
+        loop {
+            match listeners::bind(wish, &self.settings.bind) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::AddrInUse
+                        && !self.has_signals
+                        && self.clock.mono() < deadline =>
+                {
+                    let mut events = mio::Events::with_capacity(16);
+                    let woken = self.poll.poll(&mut events, Some(BIND_RETRY));
+                    // Somebody may have come to what is bound already.
+                    events.iter().for_each(|event| self.note(event));
+                    self.has_signals |= woken.is_err();
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Says where it listens, questions last.
     pub(super) fn announce(&mut self) {
+        self.announce_datagrams();
         for listener in &self.listeners {
-            let (role, address) = (listener.role.name(), listener.address);
-            let fields: [(&str, &dyn std::fmt::Display); 2] = [("role", &role), ("addr", &address)];
-            self.log.event(self.wall, Severity::Info, "listening", &fields);
+            let (role, place) = (listener.role.name(), &listener.place);
+            let transport = match place {
+                Place::Ip(_) => Transport::Tcp.name(),
+                Place::Unix(_) => Transport::Unix.name(),
+            };
+            let fields: [(&str, &dyn std::fmt::Display); 3] =
+                [("role", &role), ("addr", place), ("transport", &transport)];
+            self.log.event_of_many(self.wall, Severity::Info, "listening", &fields);
         }
         self.write_log();
     }
@@ -92,8 +113,8 @@ impl Reactor {
         let listener = &mut self.listeners[at];
         match listener.socket.accept() {
             Ok((stream, peer)) => {
-                let role = listener.role;
-                self.admit(stream, peer, role);
+                let (role, framing) = (listener.role, listener.framing);
+                self.admit(stream, peer, role, framing);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.is_ready = false,
             Err(error) if is_starved(&error) => {
@@ -113,9 +134,10 @@ impl Reactor {
     }
 
     /// Takes a connection in, or tells it why not.
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, role: Role) {
+    fn admit(&mut self, stream: Stream, peer: Peer, role: Role, framing: Framing) {
         self.metrics.connections_total += 1;
-        if !self.settings.allows(role.listener(), peer.ip()) {
+        // Who may use a Unix socket is said by the rights of its file.
+        if peer.ip().is_some_and(|ip| !self.settings.allows(role.listener(), ip)) {
             self.metrics.connections_refused += 1;
             self.log.event(
                 self.wall,
@@ -125,46 +147,61 @@ impl Reactor {
             );
             return;
         }
-        let senders = self.count_role("logs");
-        let others = self.count_role("questions");
-        let clients_max = self.settings.max_clients;
-        let is_full = match role {
-            Role::Logs => senders >= clients_max,
-            Role::Questions => senders + others >= clients_max + QUESTION_PLACES,
-        };
-        if is_full {
-            let reason = match role {
-                Role::Logs => {
-                    format!("too many clients: {senders} connected, {clients_max} allowed")
-                }
-                Role::Questions => format!(
-                    "too many connections: {others} ask and {senders} send, {} allowed in all",
-                    clients_max + QUESTION_PLACES
-                ),
-            };
+        if let Some(reason) = self.no_place(role) {
             return self.refuse(stream, peer, &reason);
         }
-        sys::watch_peer(&stream, role == Role::Questions);
+        stream.prepare(role == Role::Questions);
         let session = match role {
-            Role::Logs => {
-                sys::reset_at_close(&stream, true);
-                let labels = format!("host={}", sys::peer_name(peer));
-                Session::Logs(LogSession::new(self.settings.max_line, labels.as_bytes()))
+            Role::Logs | Role::Syslog => {
+                stream.reset_at_close(true);
+                Session::Logs(self.log_session(peer, framing))
             }
             Role::Questions => {
-                let is_trusted =
-                    sys::is_loopback(peer.ip()) || self.settings.allows_clear(peer.ip());
+                let may_clear = |ip| sys::is_loopback(ip) || self.settings.allows_clear(ip);
+                let is_trusted = peer.ip().is_none_or(may_clear);
                 Session::Questions(Box::new(QuestionSession::new(is_trusted)))
             }
         };
         let Some(token) = self.insert(stream, peer, session) else { return };
         let idle_ns = match role {
-            Role::Logs => self.idle_ns(),
+            Role::Logs | Role::Syslog => self.idle_ns(),
             Role::Questions => Some(self.question_idle_ns()),
         };
         if let (Some(idle_ns), Some(connection)) = (idle_ns, self.connections.get_mut(token)) {
             connection.set_deadline(self.now.saturating_add(idle_ns), &mut self.timers);
         }
+    }
+
+    /// Why there is no place for one more of `role`, where there is none.
+    fn no_place(&self, role: Role) -> Option<String> {
+        let senders = self.count_role("logs");
+        let others = self.count_role("questions");
+        let clients_max = self.settings.max_clients;
+        let all_max = clients_max + QUESTION_PLACES;
+        match role {
+            Role::Logs | Role::Syslog => (senders >= clients_max)
+                .then(|| format!("too many clients: {senders} connected, {clients_max} allowed")),
+            Role::Questions => (senders + others >= all_max).then(|| {
+                format!(
+                    "too many connections: {others} ask and {senders} send, {all_max} allowed in \
+                     all"
+                )
+            }),
+        }
+    }
+
+    /// The session of a sender.
+    fn log_session(&self, peer: Peer, framing: Framing) -> LogSession {
+        let max_line = self.settings.max_line;
+        let Peer::Ip(address) = peer else {
+            return LogSession::new(max_line, &self.host_name, Transport::Unix, framing);
+        };
+        let host = sys::peer_name(address);
+        let mut session = LogSession::new(max_line, host.as_bytes(), Transport::Tcp, framing);
+        if self.settings.is_proxy(address.ip()) {
+            session.expect_proxy();
+        }
+        session
     }
 
     /// How long a sender may keep silent, where that is limited.
@@ -184,7 +221,7 @@ impl Reactor {
     }
 
     /// Tells a client in one line why it has no place, as long as few are being told.
-    fn refuse(&mut self, stream: TcpStream, peer: SocketAddr, reason: &str) {
+    fn refuse(&mut self, stream: Stream, peer: Peer, reason: &str) {
         self.metrics.connections_refused += 1;
         self.log.event(
             self.wall,
@@ -202,7 +239,7 @@ impl Reactor {
     }
 
     /// Registers a connection. None where the poll does not take it.
-    fn insert(&mut self, stream: TcpStream, peer: SocketAddr, session: Session) -> Option<Token> {
+    fn insert(&mut self, stream: Stream, peer: Peer, session: Session) -> Option<Token> {
         let now = self.now;
         let token =
             self.connections.insert(|token| Connection::new(stream, token, peer, session, now));
@@ -230,7 +267,7 @@ impl Reactor {
         if std::mem::replace(&mut connection.is_draining, true) {
             return;
         }
-        let _gone_already = connection.stream.shutdown(std::net::Shutdown::Write);
+        let _gone_already = connection.stream.shutdown_write();
         connection.set_deadline(self.now + DRAIN_MS * MS, &mut self.timers);
         connection.is_readable = true;
         self.enqueue(token);

@@ -1,12 +1,10 @@
 //! The slab of connections.
 
-use std::net::SocketAddr;
-
 use mio::Token;
-use mio::net::TcpStream;
 use slab::Slab;
 
 use super::outbox::Outbox;
+use super::stream::{Peer, Stream};
 use super::timers::Timers;
 use crate::clock::Mono;
 use crate::session::Session;
@@ -15,11 +13,11 @@ use crate::session::Session;
 #[derive(Debug)]
 pub struct Connection {
     /// The socket, registered with the poll.
-    pub stream: TcpStream,
+    pub stream: Stream,
     /// Its own token: slab index and generation.
     pub token: Token,
     /// Who it is.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// What is spoken on it, and how far that is.
     pub session: Session,
     /// What it has still to take.
@@ -38,6 +36,8 @@ pub struct Connection {
     pub is_draining: bool,
     /// When to look at it again, whatever happens.
     pub deadline: Option<Mono>,
+    /// It stands among those whose sessions want to be looked at though nothing comes.
+    pub is_awaited: bool,
     /// The soonest entry it has among the timers.
     armed: Option<Mono>,
     /// When it was accepted.
@@ -50,13 +50,7 @@ pub struct Connection {
 
 impl Connection {
     /// A connection accepted `now`, of which nothing is known yet.
-    pub fn new(
-        stream: TcpStream,
-        token: Token,
-        peer: SocketAddr,
-        session: Session,
-        now: Mono,
-    ) -> Self {
+    pub fn new(stream: Stream, token: Token, peer: Peer, session: Session, now: Mono) -> Self {
         Self {
             stream,
             token,
@@ -70,6 +64,7 @@ impl Connection {
             is_ending: false,
             is_draining: false,
             deadline: None,
+            is_awaited: false,
             armed: None,
             opened: now,
             bytes_in: 0,
@@ -129,10 +124,7 @@ impl Connections {
         let entry = self.slab.vacant_entry();
         let token = Token(generation << INDEX_BITS | entry.key());
         let role = entry.insert(make(token)).session.role();
-        match self.roles.iter_mut().find(|(name, _)| *name == role) {
-            Some((_, count)) => *count += 1,
-            None => self.roles.push((role, 1)),
-        }
+        self.recount(role, 1);
         token
     }
 
@@ -146,14 +138,29 @@ impl Connections {
         self.slab.get(token.0 & INDEX_MASK).filter(|connection| connection.token == token)
     }
 
+    /// Goes on as something else.
+    pub fn set_session(&mut self, token: Token, session: Session) {
+        let Some(connection) = self.get_mut(token) else { return };
+        let (before, after) = (connection.session.role(), session.role());
+        connection.session = session;
+        self.recount(before, -1);
+        self.recount(after, 1);
+    }
+
     /// Takes a connection out. Its place is not given away within the turn's batch of events
     /// without a new generation, so stale events miss it.
     pub fn remove(&mut self, token: Token) -> Option<Connection> {
         let role = self.get(token)?.session.role();
-        if let Some((_, count)) = self.roles.iter_mut().find(|(name, _)| *name == role) {
-            *count -= 1;
-        }
+        self.recount(role, -1);
         self.slab.try_remove(token.0 & INDEX_MASK)
+    }
+
+    /// So many more have this role.
+    fn recount(&mut self, role: &'static str, by: isize) {
+        match self.roles.iter_mut().find(|(name, _)| *name == role) {
+            Some((_, count)) => *count = count.saturating_add_signed(by),
+            None => self.roles.push((role, usize::from(by > 0))),
+        }
     }
 
     /// How many have this role (see [`Session::role`]).

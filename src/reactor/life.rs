@@ -6,10 +6,12 @@ use std::os::fd::AsRawFd as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::connections::Connection;
 use super::disk::Order;
-use super::{Reactor, sys};
+use super::kmsg::Kmsg;
+use super::{Reactor, intake, sys};
 use crate::clock::{MS, Mono};
-use crate::limits::STOP_READ_MS;
+use crate::limits::{STOP_QUIET_MS, STOP_READ_MS};
 use crate::log::Severity;
 use crate::session::Session;
 
@@ -24,6 +26,8 @@ pub(super) struct Life {
     until: Mono,
     /// When the whole end is over.
     end: Mono,
+    /// Bytes received from senders when the end was last looked at, and when they had last grown.
+    taken_in: (u64, Mono),
     /// Why it ends, where that is a failure.
     failure: Option<String>,
 }
@@ -66,6 +70,7 @@ impl Life {
     pub fn next_deadline(&self) -> Option<Mono> {
         match self.phase {
             Phase::Serving => None,
+            Phase::TakingIn => Some(self.until.min(self.taken_in.1 + STOP_QUIET_MS * MS)),
             _ => Some(self.until),
         }
     }
@@ -103,26 +108,40 @@ impl Reactor {
         self.log.event(self.wall, Severity::Info, "stopping", &[]);
         self.accept();
         for mut listener in self.listeners.drain(..) {
-            let _closed_anyway = self.poll.registry().deregister(&mut listener.socket);
+            listener.deregister(self.poll.registry());
         }
+        self.note_all_datagrams();
+        self.note_kmsg();
         let timeout = u64::try_from(self.settings.shutdown_timeout.as_nanos()).unwrap_or(u64::MAX);
         self.life.end = self.now.saturating_add(timeout);
         self.life.phase = Phase::TakingIn;
-        self.life.until = self.now + STOP_READ_MS * MS;
+        self.life.until = self.life.end.min(self.now + STOP_READ_MS * MS);
+        self.life.taken_in = (self.metrics.bytes_in, self.now);
         for connection in self.connections.iter_mut() {
             if let Session::Logs(session) = &mut connection.session {
                 session.owed_bytes = sys::bytes_arrived(connection.stream.as_raw_fd());
+                // A sender that looks sees the end here and closes, and what it has sent until then
+                // is taken in. After a close of ours it would be lost to a reset.
+                let _gone_already = connection.stream.shutdown_write();
             }
         }
     }
 
-    /// Whether some sender's bytes, which had arrived at the signal, are still to be taken in.
-    fn owes_bytes(&self) -> bool {
+    /// Whether some sender's bytes are still to be taken in: those that had arrived at the signal,
+    /// and those of senders that have not seen the end yet, which go on or close.
+    fn owes_bytes(&mut self) -> bool {
+        if self.metrics.bytes_in != self.life.taken_in.0 {
+            self.life.taken_in = (self.metrics.bytes_in, self.now);
+        }
+        let is_quiet = self.now >= self.life.taken_in.1 + STOP_QUIET_MS * MS;
+        let is_owed = |connection: &Connection| match &connection.session {
+            Session::Logs(session) => !is_quiet || session.owed_bytes > 0 || session.is_stalled,
+            _ => false,
+        };
         self.storage.segment().is_some()
-            && self.connections.iter().any(|connection| match &connection.session {
-                Session::Logs(session) => session.owed_bytes > 0 || session.is_stalled,
-                _ => false,
-            })
+            && (self.datagrams.is_owed()
+                || self.kmsg.as_ref().is_some_and(Kmsg::is_owed)
+                || self.connections.iter().any(is_owed))
     }
 
     /// Goes on with the end. Some code is the process's.
@@ -144,9 +163,10 @@ impl Reactor {
 
     fn advance_phase(&mut self) {
         let is_late = self.now >= self.life.until;
+        let owes = self.life.phase == Phase::TakingIn && self.owes_bytes();
         match self.life.phase {
             Phase::Serving => {}
-            Phase::TakingIn if is_late || !self.owes_bytes() => self.end_senders(),
+            Phase::TakingIn if is_late || !owes => self.end_senders(),
             Phase::Answering if is_late || self.connections.is_empty() => self.sync_last(),
             Phase::Syncing if !self.storage.is_syncing() => self.close_segment(),
             Phase::Closing if self.storage.has_failed() => {
@@ -170,6 +190,9 @@ impl Reactor {
                 _ => self.end_asker(token),
             }
         }
+        self.end_datagrams();
+        self.end_kmsg();
+        self.tell_all();
         self.life.phase = Phase::Answering;
         self.life.until = self.life.end;
     }
@@ -282,6 +305,8 @@ impl Reactor {
                 let (changed, waits) = (reload.changed.join(","), reload.needs_restart.join(","));
                 self.settings = reload.settings;
                 self.log.set_level(self.settings.log_level);
+                self.datagrams.forget_hosts();
+                intake::apply(&self.settings, &mut self.intake);
                 let age = self.settings.max_age.map(|age| age.as_nanos() as u64);
                 self.storage.set_visible(self.settings.max_logs, age);
                 self.log.event(

@@ -6,7 +6,10 @@
 
 mod accept;
 pub mod connections;
+mod datagrams;
 pub mod disk;
+mod intake;
+mod kmsg;
 mod life;
 pub mod listeners;
 mod logs;
@@ -16,9 +19,11 @@ mod pages;
 mod questions;
 mod report;
 mod storage;
+pub mod stream;
 #[allow(unsafe_code)]
 pub mod sys;
 mod timers;
+pub mod unix;
 
 use std::collections::VecDeque;
 use std::io;
@@ -37,10 +42,12 @@ use crate::limits::SCRATCH_BYTES;
 use crate::log::{Log, Severity};
 use crate::metrics::Metrics;
 use crate::query::LocalTime;
-use crate::session::Session;
 use crate::session::slowlog::SlowLog;
+use crate::session::{Intake, Session};
 
 use connections::Connections;
+use datagrams::Datagrams;
+use kmsg::Kmsg;
 use life::Life;
 use listeners::Listener;
 use storage::Storage;
@@ -52,8 +59,12 @@ const SIGNALS: Token = Token(0);
 const DISK: Token = Token(1);
 /// The thread that resizes the segment has ended.
 const RESIZED: Token = Token(2);
+/// The kernel's messages.
+const KMSG: Token = Token(3);
 /// The first listener; the others follow.
 const LISTENERS: usize = 16;
+/// The first socket of datagrams; the others follow.
+const INLETS: usize = 1 << 20;
 /// Connections' tokens begin here.
 const CONNECTIONS: usize = 1 << 24;
 
@@ -92,10 +103,20 @@ pub struct Reactor {
     has_disk_answers: bool,
     listeners: Vec<Listener>,
     connections: Connections,
+    datagrams: Datagrams,
+    kmsg: Option<Kmsg>,
+    /// What stands between all senders and the segment.
+    intake: Intake,
+    /// Not before this is told what was held back: the segment had no room.
+    tell_after: Mono,
+    /// What this machine calls itself: the host of what has no address.
+    host_name: Vec<u8>,
     timers: Timers,
+    /// When senders' sessions want to be looked at though nothing comes: one entry for each.
+    session_timers: Timers,
     /// Askers with something to do, in order.
     ready_questions: VecDeque<Token>,
-    /// Senders with something to read, in order.
+    /// Senders with something to read, connected or not, in order.
     ready_logs: VecDeque<Token>,
     /// Tails that have shown everything.
     followers: Vec<Token>,
@@ -151,7 +172,13 @@ impl Reactor {
             has_disk_answers: false,
             listeners: Vec::new(),
             connections: Connections::default(),
+            datagrams: Datagrams::default(),
+            kmsg: None,
+            intake: intake::new(&settings, &zone),
+            tell_after: 0,
+            host_name: sys::host_name(),
             timers: Timers::default(),
+            session_timers: Timers::default(),
             ready_questions: VecDeque::new(),
             ready_logs: VecDeque::new(),
             followers: Vec::new(),
@@ -168,6 +195,7 @@ impl Reactor {
             settings,
         };
         reactor.bind_all()?;
+        reactor.open_kmsg()?;
         // Before there are other threads: they run where this one does. On another processor they
         // would interrupt this one for every page that they send to the disk.
         reactor.apply_process_settings()?;
@@ -214,8 +242,10 @@ impl Reactor {
         self.storage.expire(self.wall);
         self.serve_questions();
         self.read_logs();
+        self.tell_due();
         self.manage_sync();
         self.fire_timers();
+        self.wake_sessions();
         let end = self.advance_life();
         self.write_log();
         let ended = self.clock.mono();
@@ -241,7 +271,9 @@ impl Reactor {
         let unwritten = (!self.log.is_empty()).then(|| self.now + 100 * MS);
         let next = [
             self.timers.next(),
+            self.session_timers.next(),
             self.storage.next_deadline(),
+            self.intake.next_deadline().map(|at| at.max(self.tell_after)),
             self.life.next_deadline(),
             starved,
             unwritten,
@@ -259,6 +291,8 @@ impl Reactor {
             SIGNALS => self.has_signals = true,
             DISK => self.has_disk_answers = true,
             Token(at) if at >= CONNECTIONS => self.note_connection(event),
+            KMSG => self.note_kmsg(),
+            Token(at) if at >= INLETS => self.note_datagrams(token),
             Token(at) if at >= LISTENERS => {
                 if let Some(listener) = self.listeners.get_mut(at - LISTENERS) {
                     listener.is_ready = true;
@@ -305,7 +339,7 @@ impl Reactor {
         if let Some(connection) = self.connections.get(token)
             && matches!(connection.session, Session::Logs(_))
         {
-            sys::reset_at_close(&connection.stream, false);
+            connection.stream.reset_at_close(false);
         }
         self.drop_connection(token, reason);
     }
@@ -316,7 +350,7 @@ impl Reactor {
         let _gone_anyway = self.poll.registry().deregister(&mut connection.stream);
         self.outbox_bytes -= connection.outbox_counted;
         if let Session::Logs(logs) = &connection.session {
-            self.held_bytes = self.held_bytes.saturating_sub(logs.held.len());
+            self.held_bytes = self.held_bytes.saturating_sub(logs.held_bytes());
         } else {
             self.forget(token);
         }
@@ -372,12 +406,15 @@ impl Reactor {
                 connection.outbox.bytes().extend_from_slice(b"ERROR: no command in time\n");
                 self.finish_answers(token);
             }
-            Session::Logs(_) if is_ours => {
-                let idle_ns = self.idle_ns().unwrap_or_default();
-                if let Some(connection) = self.connections.get_mut(token) {
+            Session::Logs(_) if is_ours || !self.storage.takes_logs() => {
+                if let Some(idle_ns) = self.idle_ns()
+                    && let Some(connection) = self.connections.get_mut(token)
+                {
                     connection.set_deadline(self.now.saturating_add(idle_ns), &mut self.timers);
                 }
             }
+            // It is not limited any more.
+            Session::Logs(_) if self.settings.idle_timeout.is_none() => {}
             Session::Logs(_) => {
                 self.metrics.idle_closed += 1;
                 self.end_logs(token, "idle");

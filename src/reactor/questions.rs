@@ -207,6 +207,15 @@ impl Reactor {
             }
             Next::Following => {
                 self.release_scan(token);
+                let is_over = self.connections.get(token).is_some_and(|connection| {
+                    let Session::Questions(session) = &connection.session else { return false };
+                    session.keeps_open && connection.is_peer_done
+                });
+                if is_over {
+                    // In a session the client says when it is over.
+                    self.close(token, "peer closed");
+                    return Go::Wait;
+                }
                 if !self.followers.contains(&token) {
                     self.followers.push(token);
                 }

@@ -4,12 +4,15 @@ use std::fmt::Write as _;
 
 use super::Reactor;
 use crate::clock::{MS, SECOND};
+use crate::level::Level;
+use crate::message::Transport;
 use crate::metrics::Metrics;
 use crate::session::Session;
 
 impl Reactor {
     /// `STATS: Total=…, Dropped=…, Current=…, Clients=…` and everything else that is counted.
     pub(super) fn report_stats(&mut self) -> String {
+        self.count_dropped_datagrams();
         let storage = self.storage.report();
         let now: [(&str, u64); 12] = [
             ("Total", storage.total),
@@ -25,7 +28,8 @@ impl Reactor {
             ("LogSuppressed", self.log.suppressed),
             ("UptimeS", self.now / SECOND),
         ];
-        let rows = [&now[..], &storage.rows(), &counted(&self.metrics)].concat();
+        let (counted, by_kind) = (counted(&self.metrics), by_kind(&self.metrics));
+        let rows = [&now[..], &storage.rows(), &counted, &by_kind].concat();
         let mut text = String::from("STATS: ");
         for (at, (name, value)) in rows.iter().enumerate() {
             let comma = if at == 0 { "" } else { ", " };
@@ -41,7 +45,7 @@ impl Reactor {
         let mut count = 0;
         for connection in self.connections.iter() {
             let backlog = match &connection.session {
-                Session::Logs(logs) => logs.held.len() as u64,
+                Session::Logs(logs) => logs.held_bytes() as u64,
                 Session::Questions(session) => {
                     let lag = self.storage.segment().map_or(0, |segment| session.lag(segment));
                     connection.outbox.len() as u64 + lag
@@ -95,18 +99,35 @@ impl Reactor {
 }
 
 /// What has been counted since the start.
-fn counted(metrics: &Metrics) -> [(&'static str, u64); 34] {
+fn counted(metrics: &Metrics) -> Vec<(&'static str, u64)> {
     let times = &metrics.turn_times;
-    [
+    vec![
         ("Connections", metrics.connections_total),
         ("Refused", metrics.connections_refused),
         ("Lines", metrics.lines),
         ("BytesIn", metrics.bytes_in),
+        ("Datagrams", metrics.datagrams),
+        ("DatagramsDropped", metrics.datagrams_dropped),
+        ("DatagramsRefused", metrics.datagrams_refused),
+        ("DatagramsCut", metrics.datagrams_cut),
+        ("KmsgLost", metrics.kmsg_lost),
+        ("InflatedBytes", metrics.inflated_bytes),
+        ("TimesBad", metrics.times_bad),
         ("Cut", metrics.cut),
         ("CutForMemory", metrics.cut_for_memory),
         ("CutBytes", metrics.cut_bytes),
+        ("Suppressed", metrics.suppressed),
+        ("Folded", metrics.folded),
+        ("Joined", metrics.joined),
+        ("SourcesEvicted", metrics.sources_evicted),
+        ("Resyncs", metrics.resyncs),
+        ("Foreign", metrics.foreign),
+        ("InflateErrors", metrics.inflate_errors),
+        ("ProxyErrors", metrics.proxy_errors),
         ("Lost", metrics.lost),
         ("Damaged", metrics.damaged),
+        ("SortLeftOut", metrics.sort_left_out),
+        ("CensusLeftOut", metrics.census_left_out),
         ("PrewriteBytes", metrics.prewrite_bytes),
         ("Syncs", metrics.syncs),
         ("SyncFailures", metrics.sync_failures),
@@ -135,9 +156,47 @@ fn counted(metrics: &Metrics) -> [(&'static str, u64); 34] {
     ]
 }
 
+/// How many lines there were of each level, and of each way to come.
+fn by_kind(metrics: &Metrics) -> Vec<(&'static str, u64)> {
+    let levels = LEVEL_KEYS.iter().zip(metrics.lines_by_level);
+    let transports = TRANSPORT_KEYS.iter().zip(metrics.lines_by_transport);
+    levels.chain(transports).map(|(name, count)| (*name, count)).collect()
+}
+
+/// What STATS calls the levels, by their numbers.
+const LEVEL_KEYS: [&str; Level::COUNT] = [
+    "Level.unknown",
+    "Level.trace",
+    "Level.debug",
+    "Level.info",
+    "Level.notice",
+    "Level.warning",
+    "Level.error",
+    "Level.critical",
+    "Level.alert",
+    "Level.emergency",
+];
+
+/// What STATS calls the ways to come, in the order of [`Transport::ALL`].
+const TRANSPORT_KEYS: [&str; Transport::COUNT] =
+    ["Transport.tcp", "Transport.udp", "Transport.unix", "Transport.kmsg", "Transport.own"];
+
 /// Memory this process holds, in bytes; 0 where `/proc` is not there to say.
 fn resident_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = text.split_ascii_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok());
     pages.unwrap_or(0).saturating_mul(crate::segment::map::PAGE_BYTES as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_transports_are_counted_under_their_names() {
+        let levels = Level::ALL.map(|level| format!("Level.{}", level.name()));
+        assert_eq!(LEVEL_KEYS.map(str::to_owned), levels);
+        let transports = Transport::ALL.map(|one| format!("Transport.{}", one.name()));
+        assert_eq!(TRANSPORT_KEYS.map(str::to_owned), transports);
+    }
 }

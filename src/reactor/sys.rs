@@ -1,10 +1,13 @@
-//! System calls that mio does not make: listening sockets with the options we want, signals by
-//! self-pipe, how much has arrived, limits of the process.
+//! System calls that mio does not make: listening sockets with the options we want, datagrams in
+//! batches (nix's own batch cannot be used twice: it does not give the kernel its lengths again, so
+//! that the counts of drops would never come), signals by self-pipe, how much has arrived, limits
+//! of the process.
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt as _;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -14,13 +17,14 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, bind, listen, setsockopt,
-    socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, bind, getsockopt, listen,
+    setsockopt, socket, sockopt,
 };
 use nix::unistd::{Pid, pipe2};
 
 use crate::limits::{
-    KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES, LISTEN_BACKLOG, SEND_BUFFER_BYTES,
+    DATAGRAM_BUFFER_BYTES, DATAGRAM_BYTES_MAX, DATAGRAMS_PER_CALL, KEEPALIVE_IDLE_S,
+    KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES, LISTEN_BACKLOG, SEND_BUFFER_BYTES,
 };
 
 /// The writing end of the signal pipe; -1 until there is one.
@@ -32,19 +36,241 @@ static SIGNAL_PIPE: AtomicI32 = AtomicI32::new(-1);
 /// # Errors
 /// The system's own: the port is taken, or not ours to take, or there is no such address here.
 pub fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let fd = internet_socket(address, SockType::Stream)?;
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    bind_to(&fd, address)?;
+    listen(&fd, Backlog::new(LISTEN_BACKLOG)?)?;
+    Ok(TcpListener::from(fd))
+}
+
+/// Takes datagrams at `address`, each family by itself as [`listen_on`] does. The kernel tells with
+/// each datagram how many it had to drop. Beside the socket: how many bytes the kernel keeps for
+/// us, by its own count.
+///
+/// # Errors
+/// As [`listen_on`].
+pub fn datagrams_on(address: SocketAddr) -> io::Result<(UdpSocket, usize)> {
+    let fd = internet_socket(address, SockType::Datagram)?;
+    setsockopt(&fd, sockopt::RxqOvfl, &1)?;
+    // Beyond the machine's limit only with CAP_NET_ADMIN; what is given is asked for last.
+    if setsockopt(&fd, sockopt::RcvBufForce, &DATAGRAM_BUFFER_BYTES).is_err() {
+        setsockopt(&fd, sockopt::RcvBuf, &DATAGRAM_BUFFER_BYTES)?;
+    }
+    let given = getsockopt(&fd, sockopt::RcvBuf)?;
+    bind_to(&fd, address)?;
+    Ok((UdpSocket::from(fd), given))
+}
+
+fn internet_socket(address: SocketAddr, kind: SockType) -> io::Result<OwnedFd> {
     let family = if address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let fd = socket(family, SockType::Stream, flags, None)?;
-    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    Ok(socket(family, kind, flags, None)?)
+}
+
+fn bind_to(fd: &OwnedFd, address: SocketAddr) -> io::Result<()> {
     match address {
         SocketAddr::V4(v4) => bind(fd.as_raw_fd(), &SockaddrIn::from(v4))?,
         SocketAddr::V6(v6) => {
-            setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
+            setsockopt(fd, sockopt::Ipv6V6Only, &true)?;
             bind(fd.as_raw_fd(), &SockaddrIn6::from(v6))?;
         }
     }
-    listen(&fd, Backlog::new(LISTEN_BACKLOG)?)?;
-    Ok(TcpListener::from(fd))
+    Ok(())
+}
+
+/// Who is at the other end of a Unix socket: process id and user, 0 and the overflow user where
+/// the kernel does not say.
+pub fn peer_of(socket: &impl AsFd) -> (i32, u32) {
+    const NOBODY: u32 = 65534;
+    let found = getsockopt(socket, sockopt::PeerCredentials);
+    found.map_or((0, NOBODY), |found| (found.pid(), found.uid()))
+}
+
+/// What this machine calls itself.
+pub fn host_name() -> Vec<u8> {
+    let name = nix::unistd::gethostname().unwrap_or_default().into_vec();
+    if name.is_empty() { b"localhost".to_vec() } else { name }
+}
+
+/// Nanoseconds since this machine was booted, without those that it slept: the clock of the
+/// kernel's messages.
+pub fn since_boot() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes one timespec to the pointer, which points at one.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+    if result == 0 { seconds.saturating_mul(1_000_000_000).saturating_add(nanos) } else { 0 }
+}
+
+/// How many datagrams the kernel has dropped at a socket since it was made (wrapping), which it
+/// tells even where no further one comes. `None` where it does not know the question.
+pub fn dropped_datagrams(socket: &impl AsFd) -> Option<u32> {
+    const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
+    let mut words = [0u32; DROPS + 1];
+    let mut bytes = size_of_val(&words) as libc::socklen_t;
+    // SAFETY: the call writes at most `bytes` bytes to `words`, which has as many.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            words.as_mut_ptr().cast(),
+            &raw mut bytes,
+        )
+    };
+    (result == 0 && bytes as usize == size_of_val(&words)).then_some(words[DROPS])
+}
+
+/// Room for datagrams that come with one system call.
+///
+/// Their places are 64 KiB apart and a little more, so that the first lines of all of them do not
+/// fall into the same sets of the processor's caches. What no datagram reached was never touched
+/// and costs no memory.
+pub struct Batch {
+    room: Box<[u8]>,
+    envelopes: Box<[Envelope]>,
+    headers: Box<[libc::mmsghdr]>,
+    /// How many of them hold a datagram.
+    count: usize,
+}
+
+/// What the kernel needs to know of a place, and writes about its datagram.
+#[derive(Clone, Copy)]
+struct Envelope {
+    from: libc::sockaddr_storage,
+    place: libc::iovec,
+    /// A `cmsghdr` and one `u32`: how many were dropped before this one.
+    control: [u64; CONTROL_WORDS],
+}
+
+/// Bytes from one place to the next.
+const PLACE_BYTES: usize = DATAGRAM_BYTES_MAX + 320;
+/// Words of 8 bytes for control messages: one number is all that we ask for.
+const CONTROL_WORDS: usize = 4;
+
+/// One datagram of a [`Batch`].
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// What it holds, or the first [`DATAGRAM_BYTES_MAX`] bytes of it.
+    pub bytes: &'a [u8],
+    /// The rest of it did not fit.
+    pub is_cut: bool,
+    /// Who sent it, where that has an address.
+    pub from: Option<IpAddr>,
+    /// How many the kernel had dropped at this socket before (wrapping), where it says so.
+    pub dropped: Option<u32>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        // SAFETY: all of these are plain numbers and pointers, for which zero is a value.
+        let (envelope, header) =
+            unsafe { (std::mem::zeroed::<Envelope>(), std::mem::zeroed::<libc::mmsghdr>()) };
+        Self {
+            room: vec![0; DATAGRAMS_PER_CALL * PLACE_BYTES].into_boxed_slice(),
+            envelopes: vec![envelope; DATAGRAMS_PER_CALL].into_boxed_slice(),
+            headers: vec![header; DATAGRAMS_PER_CALL].into_boxed_slice(),
+            count: 0,
+        }
+    }
+}
+
+impl Batch {
+    /// Receives what waits at `socket`, at most `most` and [`DATAGRAMS_PER_CALL`]; what the batch
+    /// held before is gone. Fewer than that: nothing more waits.
+    ///
+    /// # Errors
+    /// The system's own; `WouldBlock` where nothing waits.
+    pub fn receive(&mut self, socket: &impl AsFd, most: usize) -> io::Result<usize> {
+        self.count = 0;
+        let most = most.min(DATAGRAMS_PER_CALL);
+        let places = self.room.chunks_exact_mut(PLACE_BYTES);
+        let all = self.headers.iter_mut().zip(self.envelopes.iter_mut()).zip(places);
+        for ((header, envelope), place) in all {
+            // The kernel shortened these at the last call.
+            envelope.place =
+                libc::iovec { iov_base: place.as_mut_ptr().cast(), iov_len: DATAGRAM_BYTES_MAX };
+            header.msg_hdr.msg_name = (&raw mut envelope.from).cast();
+            header.msg_hdr.msg_namelen = size_of_val(&envelope.from) as libc::socklen_t;
+            header.msg_hdr.msg_iov = &raw mut envelope.place;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_control = (&raw mut envelope.control).cast();
+            header.msg_hdr.msg_controllen = size_of_val(&envelope.control) as _;
+        }
+        // SAFETY: each header names places inside `room` and its own envelope, with their true
+        // sizes; all of them live, unmoved and unused by anybody else, until the call is over.
+        let received = unsafe {
+            libc::recvmmsg(
+                socket.as_fd().as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                most as libc::c_uint,
+                libc::MSG_DONTWAIT as _,
+                std::ptr::null_mut(),
+            )
+        };
+        self.count = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        Ok(self.count)
+    }
+
+    /// Bytes of all datagrams that came last.
+    pub fn bytes(&self) -> usize {
+        self.headers[..self.count].iter().map(|header| header.msg_len as usize).sum()
+    }
+
+    /// Datagram `at` of those that came last.
+    #[inline]
+    pub fn get(&self, at: usize) -> Option<Received<'_>> {
+        if at >= self.count {
+            return None;
+        }
+        let (header, envelope) = (&self.headers[at], &self.envelopes[at]);
+        let bytes = (header.msg_len as usize).min(DATAGRAM_BYTES_MAX);
+        let place = at * PLACE_BYTES;
+        Some(Received {
+            bytes: &self.room[place..place + bytes],
+            is_cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+            from: internet_address(&envelope.from, header.msg_hdr.msg_namelen),
+            dropped: if header.msg_hdr.msg_controllen == 0 {
+                None
+            } else {
+                dropped_before(&header.msg_hdr)
+            },
+        })
+    }
+}
+
+/// The address in `from`, of which `bytes` bytes were written.
+#[inline]
+fn internet_address(from: &libc::sockaddr_storage, bytes: libc::socklen_t) -> Option<IpAddr> {
+    let bytes = bytes as usize;
+    match libc::c_int::from(from.ss_family) {
+        libc::AF_INET if bytes >= size_of::<libc::sockaddr_in>() => {
+            // SAFETY: a `sockaddr_storage` is large and aligned enough for every address, and its
+            // family says that the kernel has written this one.
+            let address = unsafe { &*(&raw const *from).cast::<libc::sockaddr_in>() };
+            Some(IpAddr::from(address.sin_addr.s_addr.to_ne_bytes()))
+        }
+        libc::AF_INET6 if bytes >= size_of::<libc::sockaddr_in6>() => {
+            // SAFETY: as above.
+            let address = unsafe { &*(&raw const *from).cast::<libc::sockaddr_in6>() };
+            Some(IpAddr::from(address.sin6_addr.s6_addr).to_canonical())
+        }
+        _ => None,
+    }
+}
+
+/// The number that SO_RXQ_OVFL has the kernel add to a datagram.
+#[cold]
+fn dropped_before(header: &libc::msghdr) -> Option<u32> {
+    // SAFETY: the header is one that the kernel has filled, and its control buffer is still there;
+    // the macros stay within the length that the kernel has written.
+    unsafe {
+        let first = libc::CMSG_FIRSTHDR(header).as_ref()?;
+        let is_it = first.cmsg_level == libc::SOL_SOCKET
+            && first.cmsg_type == libc::SO_RXQ_OVFL
+            && first.cmsg_len as usize >= libc::CMSG_LEN(size_of::<u32>() as u32) as usize;
+        is_it.then(|| libc::CMSG_DATA(first).cast::<u32>().read_unaligned())
+    }
 }
 
 /// Lets the kernel find out when a peer is gone without a word: probes after a minute of silence,
@@ -60,8 +286,14 @@ pub fn watch_peer(stream: &TcpStream, answers: bool) {
         .and_then(|()| setsockopt(stream, sockopt::TcpUserTimeout, &probes_ms));
     if answers {
         let _best_effort = stream.set_nodelay(true);
-        let _best_effort = setsockopt(stream, sockopt::SndBuf, &SEND_BUFFER_BYTES);
+        bound_send_buffer(stream);
     }
+}
+
+/// Has the kernel hold a bounded part of what is sent.
+pub fn bound_send_buffer(socket: &impl AsFd) {
+    // A socket that refuses only holds more.
+    let _best_effort = setsockopt(socket, sockopt::SndBuf, &SEND_BUFFER_BYTES);
 }
 
 /// Whether the kernel ends the connection with a reset. A log connection is so while it lives and

@@ -1,10 +1,20 @@
 //! What a connection is: a sender of log lines, or somebody who asks. State machines: bytes and a
 //! time in, bytes and wishes out. Nothing here knows a socket.
 
+pub mod dedupe;
+pub mod fair;
+pub mod intake;
+pub mod kmsg;
+pub mod labels;
 pub mod logs;
+pub mod multiline;
 pub mod questions;
 pub mod slowlog;
+pub mod sources;
+#[cfg(test)]
+mod testing;
 
+pub use intake::{Intake, Sink};
 pub use logs::LogSession;
 pub use questions::QuestionSession;
 

@@ -7,7 +7,7 @@ use crate::clock::{Mono, Wall};
 use crate::limits::{COMMAND_BYTES_MAX, SLOW_COMMAND_BYTES};
 use crate::metrics::Metrics;
 use crate::proto::command::{self, Command};
-use crate::query::{Cursor, LocalTime, Slice, TimeContext};
+use crate::query::{Census, Cursor, LocalTime, Slice, TimeContext};
 use crate::segment::{BlockId, Segment, Store};
 
 /// One who asks.
@@ -33,16 +33,26 @@ pub struct QuestionSession {
 enum Task {
     /// Nothing: the next line may be worked on.
     None,
-    /// A query or a tail.
-    Cursor(Box<Running>),
+    /// A query, a tail or a census.
+    Walk(Box<Running>),
     /// The reactor owes the answer.
     Host,
 }
 
-/// A query or a tail under way.
+/// What walks the ring.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it stands in a box with what it belongs to")]
+enum Walk {
+    /// A query or a tail.
+    Records(Cursor),
+    /// LABELS and the like.
+    Census(Census),
+}
+
+/// A query, a tail or a census under way.
 #[derive(Debug)]
 pub struct Running {
-    cursor: Cursor,
+    walk: Walk,
     /// The line that asked for it, shortened.
     pub command: String,
     /// When it began.
@@ -107,12 +117,18 @@ pub enum Next {
 impl Running {
     /// Bytes of text it looked at.
     pub fn scanned_bytes(&self) -> u64 {
-        self.cursor.scanned_bytes()
+        match &self.walk {
+            Walk::Records(cursor) => cursor.scanned_bytes(),
+            Walk::Census(census) => census.scanned_bytes(),
+        }
     }
 
-    /// Records it found.
+    /// Records it found, or what else its answer lists.
     pub fn found(&self) -> u64 {
-        self.cursor.found()
+        match &self.walk {
+            Walk::Records(cursor) => cursor.found(),
+            Walk::Census(census) => census.found(),
+        }
     }
 }
 
@@ -145,7 +161,7 @@ impl QuestionSession {
 
     /// Whether a query or a tail is under way.
     pub fn is_scanning(&self) -> bool {
-        matches!(self.task, Task::Cursor(_))
+        matches!(self.task, Task::Walk(_))
     }
 
     /// Whether the reactor owes it an answer.
@@ -160,22 +176,24 @@ impl QuestionSession {
 
     /// Whether it is a tail.
     pub fn is_tail(&self) -> bool {
-        matches!(&self.task, Task::Cursor(running) if running.is_tail)
+        matches!(&self.task, Task::Walk(running) if running.is_tail)
     }
 
     /// How many records its cursor is behind; 0 without one.
     pub fn lag<S: Store>(&self, segment: &Segment<S>) -> u64 {
-        match &self.task {
-            Task::Cursor(running) => segment.head().0.saturating_sub(running.cursor.position().0),
-            _ => 0,
+        let Task::Walk(running) = &self.task else { return 0 };
+        match &running.walk {
+            Walk::Records(cursor) => segment.head().0.saturating_sub(cursor.position().0),
+            Walk::Census(_) => 0,
         }
     }
 
     /// The block its next step will touch, so that it can be brought into memory first.
     pub fn next_block<S: Store>(&mut self, segment: &Segment<S>) -> Option<BlockId> {
-        match &mut self.task {
-            Task::Cursor(running) => running.cursor.next_block(segment),
-            _ => None,
+        let Task::Walk(running) = &mut self.task else { return None };
+        match &mut running.walk {
+            Walk::Records(cursor) => cursor.next_block(segment),
+            Walk::Census(census) => census.next_block(segment),
         }
     }
 
@@ -198,23 +216,28 @@ impl QuestionSession {
     pub fn step<S: Store>(&mut self, context: &mut Context<'_, S>, out: &mut Vec<u8>) -> Next {
         match &mut self.task {
             Task::Host => Next::NeedInput,
-            Task::Cursor(_) => self.slice(context, out),
+            Task::Walk(_) => self.slice(context, out),
             Task::None => self.next_command(context, out),
         }
     }
 
     fn slice<S: Store>(&mut self, context: &mut Context<'_, S>, out: &mut Vec<u8>) -> Next {
-        let Task::Cursor(running) = &mut self.task else { return Next::Again };
+        let Task::Walk(running) = &mut self.task else { return Next::Again };
         let Some(segment) = context.segment else { return Next::NotOpen };
-        let before = Losses::of(&running.cursor);
-        let slice = running.cursor.slice(segment, out, context.out_bytes_max, context.time);
-        before.count(&running.cursor, context.metrics);
+        let before = Losses::of(&running.walk);
+        let slice = match &mut running.walk {
+            Walk::Records(cursor) => {
+                cursor.slice(segment, out, context.out_bytes_max, context.time)
+            }
+            Walk::Census(census) => census.slice(segment, out, context.out_bytes_max),
+        };
+        before.count(&running.walk, context.metrics);
         match slice {
             Slice::More => Next::Again,
             Slice::Blocked => Next::Blocked,
             Slice::CaughtUp => Next::Following,
             Slice::Done => match std::mem::replace(&mut self.task, Task::None) {
-                Task::Cursor(running) => Next::Finished(running),
+                Task::Walk(running) => Next::Finished(running),
                 other => {
                     self.task = other;
                     Next::Again
@@ -245,7 +268,12 @@ impl QuestionSession {
             return Next::Again;
         }
         let is_first = self.commands == 0;
-        let times = TimeContext { now: context.wall, zone: context.time.zone() };
+        let has_label =
+            |name: &[u8]| context.segment.is_some_and(|segment| segment.has_label(name));
+        let times = TimeContext {
+            has_label: &has_label,
+            ..TimeContext::new(context.wall, context.time.zone())
+        };
         let parsed = command::parse(line, &times);
         if context.segment.is_none() && !matches!(parsed, Ok(Command::Ping | Command::Ready)) {
             return Next::NotOpen;
@@ -289,10 +317,16 @@ impl QuestionSession {
                 out.extend_from_slice(format!("COUNT: {}\n", segment.records()).as_bytes());
             }
             Command::Query(query) => {
-                self.run(Cursor::query(*query, segment), words, context.mono, false);
+                let walk = Walk::Records(Cursor::query(*query, segment));
+                self.run(walk, words, context.mono, false);
             }
             Command::Tail(query) => {
-                self.run(Cursor::tail(*query, segment), words, context.mono, true);
+                let walk = Walk::Records(Cursor::tail(*query, segment));
+                self.run(walk, words, context.mono, true);
+            }
+            Command::Census(listing) => {
+                let walk = Walk::Census(Census::new(listing, segment));
+                self.run(walk, words, context.mono, false);
             }
             Command::Clear if !is_first => {
                 out.extend_from_slice(b"ERROR: CLEAR must be the first line of its connection\n");
@@ -321,8 +355,8 @@ impl QuestionSession {
         Next::Again
     }
 
-    fn run(&mut self, cursor: Cursor, command: String, began: Mono, is_tail: bool) {
-        self.task = Task::Cursor(Box::new(Running { cursor, command, began, is_tail }));
+    fn run(&mut self, walk: Walk, command: String, began: Mono, is_tail: bool) {
+        self.task = Task::Walk(Box::new(Running { walk, command, began, is_tail }));
     }
 
     fn ask(&mut self, request: Request) -> Next {
@@ -343,27 +377,42 @@ impl QuestionSession {
     }
 }
 
-/// What a cursor had counted before a slice.
+/// What a walk has counted so far.
+#[derive(Default)]
 struct Losses {
     lost: u64,
     damaged: u64,
     scanned: u64,
+    sort_left_out: u64,
+    census_left_out: u64,
 }
 
 impl Losses {
-    fn of(cursor: &Cursor) -> Self {
-        Self {
-            lost: cursor.lost_lines(),
-            damaged: cursor.damaged_lines(),
-            scanned: cursor.scanned_bytes(),
+    fn of(walk: &Walk) -> Self {
+        match walk {
+            Walk::Records(cursor) => Self {
+                lost: cursor.lost_lines(),
+                damaged: cursor.damaged_lines(),
+                scanned: cursor.scanned_bytes(),
+                sort_left_out: cursor.sort_left_out(),
+                ..Self::default()
+            },
+            Walk::Census(census) => Self {
+                scanned: census.scanned_bytes(),
+                census_left_out: census.left_out(),
+                ..Self::default()
+            },
         }
     }
 
-    /// Counts what the slice has added.
-    fn count(&self, cursor: &Cursor, metrics: &mut Metrics) {
-        metrics.lost += cursor.lost_lines() - self.lost;
-        metrics.damaged += cursor.damaged_lines() - self.damaged;
-        metrics.scanned_bytes += cursor.scanned_bytes() - self.scanned;
+    /// Counts what a slice has added to this.
+    fn count(&self, walk: &Walk, metrics: &mut Metrics) {
+        let after = Self::of(walk);
+        metrics.lost += after.lost - self.lost;
+        metrics.damaged += after.damaged - self.damaged;
+        metrics.scanned_bytes += after.scanned - self.scanned;
+        metrics.sort_left_out += after.sort_left_out - self.sort_left_out;
+        metrics.census_left_out += after.census_left_out - self.census_left_out;
     }
 }
 

@@ -2,7 +2,7 @@
 //! that they are held against.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -173,7 +173,8 @@ impl Sink {
     /// # Errors
     /// Where it cannot listen.
     pub fn start(connections: usize) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).doing("listen for the baseline")?;
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("listen for the baseline")?;
         let address = listener.local_addr().doing("read the baseline's address")?;
         let (counted, ends) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let number = Arc::new(AtomicU64::new(0));

@@ -14,7 +14,7 @@ use super::machine::{self, Noise, NoiseMeter};
 use super::report::{Bar, Row};
 use super::server::{Server, files_of};
 use super::spin::{Paced, spin};
-use super::{Bench, LINE_BYTES, SECOND_NS, flags, median, persist_flags};
+use super::{Bench, LINE_BYTES, SECOND, flags, median, persist_flags};
 
 /// Connections of the idle case.
 const IDLE_CONNECTIONS: usize = 10_000;
@@ -38,7 +38,7 @@ pub fn idle_connections(bench: &mut Bench) -> Result<Vec<Row>> {
     }
     let began = bench.clock.mono();
     let mut clients = 0;
-    while clients < IDLE_CONNECTIONS as u64 && bench.clock.mono() - began < 5 * SECOND_NS {
+    while clients < IDLE_CONNECTIONS as u64 && bench.clock.mono() - began < 5 * SECOND {
         clients = asker.stats()?.need("Clients")?;
         thread::sleep(Duration::from_millis(10));
     }
@@ -78,7 +78,7 @@ pub fn cpu(
     let server = bench.launcher.start(&flags([]))?;
     let write_bytes = lines_a_write * LINE_BYTES;
     let mut load = Paced::connect(server.logs, 1, 50_000.0, write_bytes, &bench.lines)?;
-    spin(&clock, SECOND_NS, &mut [&mut load])?;
+    spin(&clock, SECOND, &mut [&mut load])?;
     let mut noise = Noise::default();
     let (mut shares, mut rates) = (Vec::new(), Vec::new());
     for _ in 0..bench.runs {
@@ -86,7 +86,7 @@ pub fn cpu(
         let (began, cpu) = (clock.mono(), machine::cpu_ns(server.pid()));
         let sent = load.lines_sent();
         // Ticks are 10 ms: over 5 s that is a fifth of a percent.
-        spin(&clock, bench.throughput_ns.max(5 * SECOND_NS), &mut [&mut load])?;
+        spin(&clock, bench.throughput_ns.max(5 * SECOND), &mut [&mut load])?;
         let ns = (clock.mono() - began) as f64;
         shares.push(100.0 * (machine::cpu_ns(server.pid()) - cpu) as f64 / ns);
         rates.push((load.lines_sent() - sent) as f64 / (ns / 1e9));

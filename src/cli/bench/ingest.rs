@@ -1,8 +1,8 @@
 //! Throughput: how many lines a second become countable.
 
-use super::error::Result;
+use super::error::{BenchError, Result};
 use super::flood::{Flood, Sink};
-use super::lines::Lines;
+use super::lines::{Lines, Shape};
 use super::machine::{self, Noise, NoiseMeter};
 use super::report::{Bar, Row};
 use super::server::{Asker, Server};
@@ -156,6 +156,39 @@ pub fn persisted(bench: &mut Bench) -> Result<Vec<Row>> {
         needed / 1e6
     );
     Ok(vec![row.detail("disk_mb_per_s", disk / 1e6).note(note)])
+}
+
+/// The server in memory with lines of `shape` against the same with plain lines of the same
+/// length, in turns.
+pub fn against_plain(
+    bench: &mut Bench,
+    case: &'static str,
+    shape: Shape,
+    line_bytes: usize,
+    bar: Bar,
+) -> Result<Vec<Row>> {
+    let ns = bench.throughput_ns / SIDES;
+    let (shaped, plain) = (Lines::shaped(shape, line_bytes), Lines::new(line_bytes));
+    let server = bench.launcher.start(&flags([]))?;
+    let mut shaped = Flooded::new(server, bench.clock, 1, SMALL_WRITE, &shaped)?;
+    let server = bench.launcher.start(&flags([]))?;
+    let mut plain = Flooded::new(server, bench.clock, 1, SMALL_WRITE, &plain)?;
+    let mut rounds = Rounds::default();
+    for _ in 0..bench.runs.max(3) {
+        let pids = [shaped.server.pid(), plain.server.pid()];
+        let meter = NoiseMeter::start(&bench.clock, &pids);
+        let against = plain.round(ns)?;
+        rounds.add(shaped.round(ns)?, against, meter.stop(&bench.clock));
+    }
+    // A server that takes the lines for plain ones would be fast, and wrong.
+    if let Some(proof) = shape.proof()
+        && shaped.asker.found(proof)? == 0
+    {
+        return Err(BenchError::Answer { question: proof.to_owned(), answer: "none".to_owned() });
+    }
+    shaped.server.stop()?;
+    plain.server.stop()?;
+    Ok(vec![rounds.row(case, format!("{line_bytes} B lines / plain, 1 conn"), bar)])
 }
 
 /// 1,000 connections, eight lines a write.

@@ -13,7 +13,7 @@ use super::report::{Bar, Row};
 use super::scan;
 use super::server::Server;
 use super::spin::{CountProbe, Paced, Repeat, TailProbe, spin};
-use super::{Bench, LINE_BYTES, SECOND_NS, flags, median, persist_flags};
+use super::{Bench, LINE_BYTES, SECOND, flags, median, persist_flags};
 
 /// Bytes that a record of 100 bytes takes in a segment, by its text: 32 of them are the slot.
 pub const SLOT_SHARE: f64 = 1.32;
@@ -22,7 +22,7 @@ pub const SLOT_SHARE: f64 = 1.32;
 const PROBE_NS: u64 = 997_000;
 
 /// How long the load runs before anything counts, in ns.
-const WARM_NS: u64 = SECOND_NS;
+const WARM_NS: u64 = SECOND;
 
 /// Lines a second of the heavy load.
 const HEAVY: f64 = 1e6;

@@ -1,5 +1,5 @@
 //! The lines that are sent: a ring of log lines that look real and are all of one length, so that
-//! a number of bytes sent is a number of lines.
+//! a number of bytes sent is a number of lines. They are plain, or syslog, or JSON ([`Shape`]).
 
 /// Bytes of the longest single write taken from a ring.
 pub const WRITE_BYTES_MAX: usize = 256 << 10;
@@ -70,9 +70,13 @@ const SERVICES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Levels as services use them: of a hundred lines, so many.
-const LEVELS: &[(usize, &str, &str)] =
-    &[(80, "INFO", "info"), (10, "DEBUG", "debug"), (7, "WARN", "warn"), (3, "ERROR", "error")];
+/// Levels as services use them: of a hundred lines, so many; the last is the severity of RFC 5424.
+const LEVELS: &[(usize, &str, &str, u8)] = &[
+    (80, "INFO", "info", 6),
+    (10, "DEBUG", "debug", 7),
+    (7, "WARN", "warn", 4),
+    (3, "ERROR", "error", 3),
+];
 
 /// Words that fill `{w}`.
 const WORDS: &[&str] = &[
@@ -92,6 +96,51 @@ const WORDS: &[&str] = &[
     "mailer",
 ];
 
+/// What relays forward: messages without what a header says.
+const MESSAGES: &[&str] = &[
+    "Accepted publickey for {w} from 10.{n}.{n}.{n} port {n} ssh2: {x}",
+    "connection {x} to upstream {w} closed after {n} requests, {n} bytes",
+    "slow query on {w}: {n} ms, {n} rows, trace {x}",
+    "lease of 10.0.{n}.{n} renewed for {w}, {n} s left",
+];
+
+/// How many devices a relay forwards for: each has a host and an application of its own.
+const DEVICES: usize = 16;
+
+/// Of so many JSON lines one has a status of 500 or more.
+pub const JSON_LINES_PER_FAILURE: usize = 100;
+
+/// The status of the other JSON lines.
+const STATUSES: &[u16] = &[200, 200, 200, 201, 204, 301, 304, 400, 404, 429];
+
+/// What the lines of a ring are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// What services write, ended by LF.
+    Plain,
+    /// RFC 5424, ended by LF.
+    Rfc5424,
+    /// RFC 5424 behind its octet count (RFC 6587, section 3.4.1), ended by nothing.
+    Counted5424,
+    /// RFC 3164, ended by LF.
+    Rfc3164,
+    /// One flat JSON object with one inside it, ended by LF.
+    Json,
+}
+
+impl Shape {
+    /// A question that finds a line only where the server has understood this shape.
+    pub fn proof(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Rfc5424 | Self::Counted5424 | Self::Rfc3164 => {
+                Some("QUERY host=edge-07 app=gateway facility=local0 limit=1")
+            }
+            Self::Json => Some("QUERY field.user.name=ledger field.status=200 limit=1"),
+        }
+    }
+}
+
 /// A ring of lines of equal length. Each connection has its own place in it.
 pub struct Lines {
     /// The lines, then the ring's first [`WRITE_BYTES_MAX`] bytes once more, so that a write never
@@ -103,24 +152,27 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Makes lines of `line_bytes` bytes each, the newline counted; at least 2 are needed for a
-    /// line that is a record.
+    /// Makes plain lines of `line_bytes` bytes each, the newline counted; at least 2 are needed
+    /// for a line that is a record.
     pub fn new(line_bytes: usize) -> Self {
+        Self::shaped(Shape::Plain, line_bytes)
+    }
+
+    /// Makes lines of `shape`, `line_bytes` bytes each with all that frames them. What a shape
+    /// cannot do without makes 120 bytes of syslog, or 300 of JSON, the least that is whole.
+    pub fn shaped(shape: Shape, line_bytes: usize) -> Self {
         let line_bytes = line_bytes.max(2);
         let count = (RING_BYTES / line_bytes).max(8);
         let ring_bytes = count * line_bytes;
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let mut bytes = Vec::with_capacity(ring_bytes + WRITE_BYTES_MAX);
         for line in 0..count {
-            let end = bytes.len() + line_bytes - 1;
-            let (head, messages) = SERVICES[line / SERVICE_LINES % SERVICES.len()];
-            write_shape(head, &mut random, &mut bytes);
-            while bytes.len() < end {
-                write_shape(messages[random.below(messages.len())], &mut random, &mut bytes);
-                bytes.push(b' ');
+            let end = bytes.len() + line_bytes;
+            match shape {
+                Shape::Plain => write_plain(line, end, &mut random, &mut bytes),
+                Shape::Json => write_json(line, end, &mut random, &mut bytes),
+                _ => write_syslog(shape, line, end, &mut random, &mut bytes),
             }
-            bytes.truncate(end);
-            bytes.push(b'\n');
         }
         while bytes.len() < ring_bytes + WRITE_BYTES_MAX {
             let missing = ring_bytes + WRITE_BYTES_MAX - bytes.len();
@@ -150,6 +202,76 @@ impl Lines {
         let lines = self.ring_bytes / self.line_bytes;
         (lines * index / of.max(1) * self.line_bytes) as u64
     }
+}
+
+/// Appends messages until `end`, where the last is cut.
+fn write_messages(messages: &[&str], end: usize, random: &mut Random, out: &mut Vec<u8>) {
+    while out.len() < end {
+        write_shape(messages[random.below(messages.len())], random, out);
+        out.push(b' ');
+    }
+    out.truncate(end);
+}
+
+/// Appends the line of that number as a service writes it.
+fn write_plain(line: usize, end: usize, random: &mut Random, out: &mut Vec<u8>) {
+    let (head, messages) = SERVICES[line / SERVICE_LINES % SERVICES.len()];
+    write_shape(head, random, out);
+    write_messages(messages, end - 1, random, out);
+    out.push(b'\n');
+}
+
+/// Appends the message of that number as a relay forwards it: each is of another device, some
+/// microseconds after the one before.
+fn write_syslog(shape: Shape, line: usize, end: usize, random: &mut Random, out: &mut Vec<u8>) {
+    let is_counted = shape == Shape::Counted5424;
+    if is_counted {
+        let bytes = end - out.len();
+        let digits =
+            (1..bytes).find(|digits| (bytes - digits - 1).ilog10() as usize + 1 == *digits);
+        out.extend_from_slice(format!("{} ", bytes - digits.unwrap_or(1) - 1).as_bytes());
+    }
+    let device = random.below(DEVICES);
+    let priority = 16 * 8 + level(random).3;
+    let (host, app) = (format!("edge-{device:02}"), WORDS[device % WORDS.len()]);
+    let (pid, us) = (1_000 + device, line * 37);
+    let (minute, second, us) = (us / 60_000_000 % 60, us / 1_000_000 % 60, us % 1_000_000);
+    let head = if shape == Shape::Rfc3164 {
+        format!("<{priority}>Nov 20 16:{minute:02}:{second:02} {host} {app}[{pid}]: ")
+    } else {
+        format!(
+            "<{priority}>1 2026-11-20T16:{minute:02}:{second:02}.{us:06}Z {host} {app} {pid} - - "
+        )
+    };
+    out.extend_from_slice(head.as_bytes());
+    write_messages(MESSAGES, if is_counted { end } else { end - 1 }, random, out);
+    if !is_counted {
+        out.push(b'\n');
+    }
+}
+
+/// Appends the object of that number. Its other numbers are as often 500 or more as any.
+fn write_json(line: usize, end: usize, random: &mut Random, out: &mut Vec<u8>) {
+    let is_failure = line.is_multiple_of(JSON_LINES_PER_FAILURE);
+    let (status, level) = if is_failure {
+        (500 + random.below(5), "error")
+    } else {
+        (usize::from(STATUSES[random.below(STATUSES.len())]), level(random).2)
+    };
+    let shape = "{\"time\":\"2026-11-20T{t}.{n}Z\",\"level\":\"";
+    write_shape(shape, random, out);
+    out.extend_from_slice(level.as_bytes());
+    write_shape(
+        "\",\"service\":\"{w}\",\"method\":\"GET\",\"path\":\"/api/v1/{w}/{x}\",",
+        random,
+        out,
+    );
+    out.extend_from_slice(format!("\"status\":{status},").as_bytes());
+    let rest = "\"duration_ms\":{n},\"bytes\":{n},\"user\":{\"id\":{n},\"name\":\"{w}\"},\
+                \"trace\":\"{x}\",\"msg\":\"";
+    write_shape(rest, random, out);
+    write_messages(MESSAGES, end - 3, random, out);
+    out.extend_from_slice(b"\"}\n");
 }
 
 /// Appends `shape` with its places filled.
@@ -184,7 +306,7 @@ fn fill(place: &str, random: &mut Random) -> Option<String> {
 }
 
 /// One of [`LEVELS`], as often as it is said there.
-fn level(random: &mut Random) -> (usize, &'static str, &'static str) {
+fn level(random: &mut Random) -> (usize, &'static str, &'static str, u8) {
     let mut left = random.below(100);
     for level in LEVELS {
         match left.checked_sub(level.0) {
@@ -223,6 +345,39 @@ mod tests {
         assert!(lines.ring().chunks(100).all(|line| {
             line.last() == Some(&b'\n') && !line[..99].contains(&b'\n') && line.is_ascii()
         }));
+    }
+
+    #[test]
+    fn every_shape_is_whole() {
+        let lines = |shape, bytes| {
+            let lines = Lines::shaped(shape, bytes);
+            assert_eq!(lines.ring().len() % bytes, 0);
+            let line = |line: &[u8]| String::from_utf8(line.to_vec()).unwrap();
+            lines.ring().chunks(bytes).map(line).collect::<Vec<_>>()
+        };
+        for line in lines(Shape::Rfc5424, 150) {
+            assert!(line.starts_with("<13") && line.contains(">1 2026-11-20T16:"), "{line}");
+            assert!(line.find('\n') == Some(149) && line.contains(" - - "), "{line}");
+        }
+        for line in lines(Shape::Counted5424, 150) {
+            assert!(line.starts_with("146 <13") && !line.contains('\n'), "{line}");
+        }
+        for line in lines(Shape::Rfc3164, 150) {
+            assert!(line.contains(">Nov 20 16:") && line.find('\n') == Some(149), "{line}");
+        }
+        for shape in [Shape::Rfc5424, Shape::Counted5424, Shape::Rfc3164] {
+            let is_proof = |line: &String| line.contains(" edge-07 gateway");
+            assert!(
+                lines(shape, 150).iter().any(is_proof),
+                "{shape:?} has what its proof asks for"
+            );
+        }
+        let json = lines(Shape::Json, 300);
+        let is_proof = |line: &&String| line.contains("ledger") && line.contains(":200,");
+        assert!(json.iter().find(is_proof).is_some());
+        assert!(json.iter().all(|line| line.starts_with('{') && line.ends_with("\"}\n")));
+        let failures = json.iter().filter(|line| line.contains("\"status\":50")).count();
+        assert_eq!(failures, json.len().div_ceil(JSON_LINES_PER_FAILURE));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! ```text
 //! mod.rs      arguments, the table of cases, what a case is given
 //! ingest.rs   throughput          flood.rs   as much as goes in, and the bare receiving loop
+//! datagrams.rs  UDP at a steady rate
 //! latency.rs  round trips, turns  spin.rs    the open loop: schedules, probes, histograms
 //! scan.rs     searches            footprint.rs  memory, CPU, start, size
 //! server.rs   the child process   machine.rs    pinning, /proc, noise
@@ -15,6 +16,7 @@
 //! ```
 
 mod curve;
+mod datagrams;
 mod error;
 mod flood;
 mod footprint;
@@ -35,18 +37,18 @@ use std::process::ExitCode;
 
 use curve::Curve;
 use error::{BenchError, Doing, Result};
-use lines::Lines;
-use report::Row;
+use lines::{Lines, Shape};
+use report::{Bar, Row};
 use server::Launcher;
 use spin::{Paced, spin};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SECOND};
 
 /// Bytes of a line in every case, its newline counted.
 const LINE_BYTES: usize = 100;
 
-/// Nanoseconds in a second.
-const SECOND_NS: u64 = 1_000_000_000;
+/// Bytes of a syslog message with all that frames it.
+const SYSLOG_BYTES: usize = 150;
 
 /// Measure a server: throughput, latency, memory, start
 #[derive(argh::FromArgs, argh::ArgsInfo, Clone, Debug)]
@@ -150,6 +152,39 @@ const CASES: &[Case] = &[
         run: ingest::thousand,
     },
     Case {
+        name: "syslog-5424",
+        about: "RFC 5424 over TCP against plain lines, LF after each",
+        run: |bench| syslog(bench, "syslog-5424", Shape::Rfc5424, Bar::AtLeast(0.4)),
+    },
+    Case {
+        name: "syslog-counted",
+        about: "the same, octet-counted",
+        run: |bench| syslog(bench, "syslog-counted", Shape::Counted5424, Bar::Stated),
+    },
+    Case {
+        name: "syslog-3164",
+        about: "the same, RFC 3164, LF after each",
+        run: |bench| syslog(bench, "syslog-3164", Shape::Rfc3164, Bar::Stated),
+    },
+    Case {
+        name: "json-lines",
+        about: "JSON lines against plain lines",
+        run: |bench| {
+            let bar = Bar::AtLeast(0.8);
+            ingest::against_plain(bench, "json-lines", Shape::Json, scan::JSON_BYTES, bar)
+        },
+    },
+    Case {
+        name: "udp",
+        about: "500,000 datagrams/s: what is lost, and where",
+        run: datagrams::offered,
+    },
+    Case {
+        name: "json-query",
+        about: "field.status>=500 over 1 GiB of JSON lines",
+        run: scan::fields,
+    },
+    Case {
         name: "scan",
         about: "REGEX literal against memmem, SEARCH: 1 GiB ring",
         run: scan::nowhere,
@@ -203,6 +238,11 @@ const CASES: &[Case] = &[
     Case { name: "binary", about: "size of the static binary", run: footprint::binary },
 ];
 
+/// Throughput of syslog messages against plain lines of the same length.
+fn syslog(bench: &mut Bench, case: &'static str, shape: Shape, bar: Bar) -> Result<Vec<Row>> {
+    ingest::against_plain(bench, case, shape, SYSLOG_BYTES, bar)
+}
+
 /// What a case is given.
 struct Bench {
     clock: Clock,
@@ -238,8 +278,8 @@ impl Bench {
             launcher: Launcher { binary, clock },
             lines: Lines::new(LINE_BYTES),
             runs: args.runs.unwrap_or(if args.quick { 1 } else { 3 }).max(1),
-            latency_ns: seconds * SECOND_NS,
-            throughput_ns: seconds.min(5) * SECOND_NS,
+            latency_ns: seconds * SECOND,
+            throughput_ns: seconds.min(5) * SECOND,
             dir,
             slow_dir: args.slow_dir.clone().or_else(|| {
                 std::env::var_os("BENCH_SLOW_DIR").filter(|dir| !dir.is_empty()).map(Into::into)
@@ -398,7 +438,7 @@ fn load(args: &BenchArgs) -> Result<bool> {
     let connections = args.connections.unwrap_or(1).max(1);
     let mut paced = Paced::connect(address, connections, rate, write_bytes, &lines)?;
     let began = clock.mono();
-    spin(&clock, args.seconds.unwrap_or(10).max(1) * SECOND_NS, &mut [&mut paced])?;
+    spin(&clock, args.seconds.unwrap_or(10).max(1) * SECOND, &mut [&mut paced])?;
     let seconds = (clock.mono() - began) as f64 / 1e9;
     let sent = paced.lines_sent();
     println!("sent {sent} lines over {connections} connections in {seconds:.1} s");

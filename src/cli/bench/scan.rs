@@ -1,10 +1,11 @@
-//! How fast a ring of 1 GiB is searched for what is not in it.
+//! How fast a ring of 1 GiB is searched: for what is not in it, and for fields of JSON lines.
 
 use std::hint::black_box;
 use std::thread;
 
 use super::error::{BenchError, Result};
 use super::flood::Flood;
+use super::lines::{JSON_LINES_PER_FAILURE, Lines, Shape};
 use super::machine::{self, NoiseMeter, SERVER_CORE};
 use super::report::{Bar, Row};
 use super::server::Asker;
@@ -19,6 +20,9 @@ pub const RING_MB: u64 = 1024;
 
 /// Bytes that surely fill the ring.
 pub const FILL_BYTES: u64 = RING_MB << 20;
+
+/// Bytes of a JSON line, its newline counted.
+pub const JSON_BYTES: usize = 300;
 
 /// REGEX of a literal against a plain memmem over as many of the same bytes, and SEARCH.
 pub fn nowhere(bench: &mut Bench) -> Result<Vec<Row>> {
@@ -52,6 +56,41 @@ pub fn nowhere(bench: &mut Bench) -> Result<Vec<Row>> {
     let row = row.detail("gb_per_s", median(&regex)).detail("plain_gb_per_s", median(&plain));
     let search = Row::new("scan", "SEARCH nowhere", median(&search), "GB/s", Bar::AtLeast(2.0));
     Ok(vec![row.detail("text_bytes", bytes as f64).noise(noise), search.noise(noise)])
+}
+
+/// A condition on a field that one in a hundred of 300-byte JSON lines meets; all of the answer is
+/// received.
+pub fn fields(bench: &mut Bench) -> Result<Vec<Row>> {
+    const QUESTION: &str = "QUERY field.status>=500";
+    let clock = bench.clock;
+    let lines = Lines::shaped(Shape::Json, JSON_BYTES);
+    let server = bench.launcher.start(&flags(["-s", "1024"]))?;
+    let mut asker = server.ask()?;
+    let mut flood = Flood::connect(server.logs, 1, 64 << 10, &lines)?;
+    let sent = flood.send_bytes(FILL_BYTES)?;
+    asker.await_total(&clock, sent)?;
+    let records = count(&mut asker)?;
+    let bytes = records * JSON_BYTES as u64;
+    let meter = NoiseMeter::start(&clock, &[server.pid()]);
+    let mut rates = Vec::new();
+    let mut found = 0;
+    for _ in 0..bench.runs.max(3) {
+        let began = clock.mono();
+        found = asker.found(QUESTION)?;
+        rates.push(bytes as f64 / (clock.mono() - began) as f64 * 1e3);
+    }
+    let noise = meter.stop(&clock);
+    drop(flood);
+    server.stop()?;
+    // The ring may begin anywhere in the lines' round.
+    let expected = records / JSON_LINES_PER_FAILURE as u64;
+    if found.abs_diff(expected) > expected / 50 + 1 {
+        let answer = format!("FOUND: {found} matches of {records}, not {expected}");
+        return Err(BenchError::Answer { question: QUESTION.to_owned(), answer });
+    }
+    let what = "field.status>=500, 1 % of 300 B JSON lines";
+    let row = Row::new("json-query", what, median(&rates), "MB/s", Bar::AtLeast(500.0));
+    Ok(vec![row.detail("text_bytes", bytes as f64).detail("found", found as f64).noise(noise)])
 }
 
 /// How many records there are.

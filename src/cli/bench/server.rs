@@ -36,6 +36,8 @@ pub struct Server {
     pub logs: SocketAddr,
     /// Where questions go.
     pub questions: SocketAddr,
+    /// Where syslog goes, datagrams and connections alike; port 0 where no flag asks for it.
+    pub syslog: SocketAddr,
     /// From just before the process was made until the last listener was announced.
     pub listening_ns: u64,
     /// When the process was about to be made.
@@ -81,19 +83,23 @@ impl Launcher {
             clock: self.clock,
             logs: none,
             questions: none,
+            syslog: none,
             listening_ns: 0,
             began,
             log,
         };
-        server.await_listeners(&receiver)?;
+        server.await_listeners(&receiver, flags.iter().any(|flag| flag == "--syslog"))?;
         Ok(server)
     }
 }
 
 impl Server {
-    /// Waits until both ports are known.
-    fn await_listeners(&mut self, announced: &Receiver<Announced>) -> Result<()> {
-        while self.logs.port() == 0 || self.questions.port() == 0 {
+    /// Waits until every port is known.
+    fn await_listeners(&mut self, announced: &Receiver<Announced>, has_syslog: bool) -> Result<()> {
+        while self.logs.port() == 0
+            || self.questions.port() == 0
+            || (has_syslog && self.syslog.port() == 0)
+        {
             let Ok(listener) = announced.recv_timeout(PATIENCE) else {
                 let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
                 let said: Vec<&str> = log.iter().map(String::as_str).collect();
@@ -102,6 +108,7 @@ impl Server {
             match listener.role.as_str() {
                 "logs" => self.logs = listener.address,
                 "questions" => self.questions = listener.address,
+                "syslog" => self.syslog = listener.address,
                 _ => continue,
             }
             self.listening_ns = listener.at.saturating_sub(self.began);

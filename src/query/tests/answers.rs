@@ -380,7 +380,7 @@ fn naive(query: &str, segment: &Memory) -> Vec<Vec<u8>> {
             {
                 let mut line = Vec::new();
                 let mut time = LocalTime::new(TimeZone::UTC);
-                render(Format::Text, &record, &mut time, &mut line);
+                render(Format::Text, Stamp::Received, &record, &mut time, &mut line);
                 found.push(line);
             }
         }

@@ -1,8 +1,11 @@
 //! Questions asked of small segments, against a walk over all records.
 
 mod answers;
+mod censuses;
+mod conditions;
 mod patterns;
 mod shown;
+mod times;
 
 use jiff::tz::TimeZone;
 
@@ -22,7 +25,18 @@ fn ring() -> Memory {
 }
 
 fn append(segment: &mut Memory, text: &[u8], level: Level, at: u64, labels: &[u8]) -> Seq {
-    let record = NewRecord { text, cut: false, level, received_ns: at, event_ns: 0 };
+    append_event(segment, text, level, (at, 0), labels)
+}
+
+/// As [`append`], with the times when it was received and when it happened.
+fn append_event(
+    segment: &mut Memory,
+    text: &[u8],
+    level: Level,
+    (received_ns, event_ns): (u64, i64),
+    labels: &[u8],
+) -> Seq {
+    let record = NewRecord { text, cut: false, level, received_ns, event_ns };
     segment.append(&record, labels, &mut StreamRef::default()).unwrap()
 }
 
@@ -41,7 +55,8 @@ fn question(text: &str) -> Query {
 }
 
 fn question_at(text: &str, is_tail: bool) -> Query {
-    let context = TimeContext { now: NOW, zone: &TimeZone::UTC };
+    let zone = TimeZone::UTC;
+    let context = TimeContext { has_label: &|name| name == b"dc", ..TimeContext::new(NOW, &zone) };
     parse_parameters(text.as_bytes(), is_tail, &context).unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 

@@ -18,7 +18,7 @@ fn record(text: &[u8]) -> Record<'_> {
 fn shown(format: Format, zone: &str, text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let zone = TimeZone::get(zone).unwrap();
-    render(format, &record(text), &mut LocalTime::new(zone), &mut out);
+    render(format, Stamp::Received, &record(text), &mut LocalTime::new(zone), &mut out);
     out
 }
 
@@ -34,7 +34,9 @@ fn lines_are_shown_as_text_json_and_raw() {
             b"say \"hi\" \\ \t\x01\x7f\n \xff\xfe\xc3",
             "{\"seq\":1795168800000042,\"time\":\"2026-11-20T10:00:00.123456789Z\",\
              \"level\":\"warning\",\"source\":\"10.0.0.5\",\
-             \"msg\":\"say \\\"hi\\\" \\\\ \\t\\u0001\u{7f}\\n \u{fffd}\u{fffd}\u{fffd}\"}\n"
+             \"msg\":\"say \\\"hi\\\" \\\\ \\t\\u0001\u{7f}\\n \u{fffd}\u{fffd}\u{fffd}\",\
+             \"_msg\":\"say \\\"hi\\\" \\\\ \\t\\u0001\u{7f}\\n \u{fffd}\u{fffd}\u{fffd}\",\
+             \"labels\":{\"app\":\"x\",\"host\":\"10.0.0.5\"},\"fields\":{}}\n"
                 .as_bytes(),
         ),
         (
@@ -42,7 +44,8 @@ fn lines_are_shown_as_text_json_and_raw() {
             "Asia/Kolkata",
             "\u{fc}".as_bytes(),
             "{\"seq\":1795168800000042,\"time\":\"2026-11-20T15:30:00.123456789+05:30\",\
-             \"level\":\"warning\",\"source\":\"10.0.0.5\",\"msg\":\"\u{fc}\"}\n"
+             \"level\":\"warning\",\"source\":\"10.0.0.5\",\"msg\":\"\u{fc}\",\"_msg\":\"\u{fc}\",\
+             \"labels\":{\"app\":\"x\",\"host\":\"10.0.0.5\"},\"fields\":{}}\n"
                 .as_bytes(),
         ),
     ] {
@@ -66,4 +69,147 @@ fn times_are_shown_as_the_zone_has_them() {
             assert_eq!(std::str::from_utf8(seen).unwrap(), expected);
         }
     }
+}
+
+/// How a record with these labels, text and event time is shown, in UTC.
+#[track_caller]
+fn check(asked: (Format, Stamp), labels: &[u8], event_ns: i64, text: &str, expected: &str) {
+    let record = Record { labels, event_ns, ..record(text.as_bytes()) };
+    let mut out = Vec::new();
+    render(asked.0, asked.1, &record, &mut LocalTime::new(TimeZone::UTC), &mut out);
+    assert_eq!(String::from_utf8_lossy(&out), expected);
+}
+
+/// Half a second before [`NOW`].
+const EVENT: i64 = NOW as i64 - 500_000_000;
+
+#[test]
+fn json_has_labels_fields_and_the_message_inside() {
+    let head = r#"{"seq":1795168800000042,"time":"2026-11-20T10:00:00.123456789Z""#;
+    let json = (Format::Json, Stamp::Event);
+    let text =
+        r#"{"msg":"late","user":{"name":"b\"b"},"n":-1.50,"ok":true,"no":null,"a":[1, "x"]}"#;
+    let expected = [
+        head,
+        r#","event_time":"2026-11-20T09:59:59.500000000Z","level":"warning","source":"","msg":""#,
+        &text.replace('\\', r"\\").replace('"', r#"\""#),
+        r#"","_msg":"late","labels":{},"fields":{"msg":"late","user.name":"b\"b","n":-1.50,"#,
+        r#""ok":true,"no":null,"a":[1, "x"]}}"#,
+        "\n",
+    ];
+    check(json, b"", EVENT, text, &expected.concat());
+    let expected = [
+        head,
+        r#","level":"warning","source":"a","msg":"user=bob 1","_msg":"user=bob 1","#,
+        r#""labels":{"host":"a","odd":"\"=\\"},"fields":{"user":"bob","1":true}}"#,
+        "\n",
+    ];
+    check(json, b"host=a\0odd=\"=\\", 0, "user=bob 1", &expected.concat());
+}
+
+#[test]
+fn json_stays_one_valid_line_whatever_the_record_holds() {
+    for text in [
+        &b"{\"a\":[1,\n\t2],\"b\":{}}"[..],
+        b"{\"a\":[\"\xff\"],\"\xfe\":1}",
+        b"{\"a\":{x}",
+        b"{\"a\":{\"b\":[1,}",
+        b"{\"a\":01,\"b\":1e5,\"c\":-}",
+        b"<34>1 - \xff \xfe - - [x@1 a=\"\xff\n\"] x",
+        b"a=\x01 b=\"\\q\n\" \xc3=1",
+    ] {
+        let seen = shown(Format::Json, "UTC", text);
+        let line = std::str::from_utf8(&seen).unwrap();
+        assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn logfmt_quotes_what_needs_it_and_names_nothing_twice() {
+    let head = "seq=1795168800000042 time=2026-11-20T10:00:00.123456789Z level=warning";
+    let logfmt = (Format::Logfmt, Stamp::Received);
+    for (labels, text, expected) in [
+        (&b""[..], "plain", "msg=plain"),
+        (b"app=x\0host=10.0.0.5", "two words", "app=x host=10.0.0.5 msg=\"two words\""),
+        (b"host=a b\0level=1", "", "host=\"a b\" label.level=1 msg=\"\""),
+        (
+            b"host=h",
+            r#"{"host":"a","level":"x","d e":"é","t":"=\u0007"}"#,
+            concat!(
+                r#"host=h msg="{\"host\":\"a\",\"level\":\"x\",\"d e\":\"é\",\"t\":\"=\\u0007\"}""#,
+                r#" field.host=a field.level=x d_e=é t="=\u0007""#,
+            ),
+        ),
+    ] {
+        check(logfmt, labels, 0, text, &format!("{head} {expected}\n"));
+    }
+    let seen = shown(Format::Logfmt, "UTC", b"a\nb \xff");
+    assert!(seen.ends_with("msg=\"a\\nb \u{fffd}\"\n".as_bytes()));
+}
+
+#[test]
+fn times_have_the_same_names_whichever_is_asked_for() {
+    for stamp in [Stamp::Received, Stamp::Event] {
+        let logfmt = "seq=1795168800000042 time=2026-11-20T10:00:00.123456789Z \
+            event_time=2026-11-20T09:59:59.500000000Z level=warning msg=x\n";
+        check((Format::Logfmt, stamp), b"", EVENT, "x", logfmt);
+        let csv = "1795168800000042,2026-11-20T10:00:00.123456789Z,\
+            2026-11-20T09:59:59.500000000Z,warning,,,,,x,{}\r\n";
+        check((Format::Csv, stamp), b"", EVENT, "x", csv);
+    }
+}
+
+#[test]
+fn a_time_that_cannot_be_read_says_so() {
+    for (text, is_bad) in [
+        ("<34>1 2026-13-45T99:00:00Z edge1 api - - - x", true),
+        ("<34>Nov 31 18:23:44 edge1 api: x", true),
+        (r#"{"time":"2026-13-20T18:23:44Z"}"#, true),
+        (r#" {"time":"2026-13-20T18:23:44Z"}"#, true),
+        ("<34>1 - edge1 api - - - x", false),
+        ("<34>1 2026-11-20T10:00:00Z edge1 api - - - x", false),
+        (r#"{"time":"soon"}"#, false),
+        ("2026-13-45T99:00:00Z x", false),
+        ("<x", false),
+    ] {
+        let json = String::from_utf8(shown(Format::Json, "UTC", text.as_bytes())).unwrap();
+        assert_eq!(json.contains(r#"Z","event_time":null,"level""#), is_bad, "{json}");
+        assert_eq!(json.contains("event_time"), is_bad, "{json}");
+        let logfmt = String::from_utf8(shown(Format::Logfmt, "UTC", text.as_bytes())).unwrap();
+        assert_eq!(logfmt.contains("Z event_time=unreadable level="), is_bad, "{logfmt}");
+        assert_eq!(logfmt.contains("event_time"), is_bad, "{logfmt}");
+    }
+}
+
+#[test]
+fn csv_is_that_of_rfc_4180() {
+    let (csv, labels) = ((Format::Csv, Stamp::Received), b"app=a,b\0facility=kern\0host=h");
+    let head = "1795168800000042,2026-11-20T10:00:00.123456789Z,";
+    let lines = [
+        (0, "x", ",warning,h,\"a,b\",kern,,x,{}\r\n"),
+        (0, "n=1 b", ",warning,h,\"a,b\",kern,,n=1 b,\"{\"\"n\"\":\"\"1\"\",\"\"b\"\":true}\"\r\n"),
+        (
+            EVENT,
+            "a \"b\"\nc",
+            "2026-11-20T09:59:59.500000000Z,warning,h,\"a,b\",kern,,\"a \"\"b\"\"\nc\",{}\r\n",
+        ),
+    ];
+    for (event_ns, text, expected) in lines {
+        check(csv, labels, event_ns, text, &format!("{head}{expected}"));
+    }
+    assert!(shown(Format::Csv, "UTC", b"\xff\r").ends_with(b",\"\xff\r\",{}\r\n"));
+    let columns = head_of(Format::Csv).split(',').count();
+    assert_eq!(columns, 10);
+}
+
+fn head_of(format: Format) -> &'static str {
+    std::str::from_utf8(head(format)).unwrap()
+}
+
+#[test]
+fn text_shows_the_time_asked_for() {
+    check((Format::Text, Stamp::Event), b"", EVENT, "x", "[2026-11-20 09:59:59] x\n");
+    check((Format::Text, Stamp::Event), b"", 0, "x", "[2026-11-20 10:00:00] x\n");
+    check((Format::Text, Stamp::Received), b"", EVENT, "x", "[2026-11-20 10:00:00] x\n");
 }
