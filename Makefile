@@ -12,7 +12,7 @@ HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 FUZZ_SECONDS ?= 10
 
-.PHONY: run test canary lint fmt debug release static bench fuzz clean help
+.PHONY: run test canary lint fmt debug release static bench fuzz e2e clean help
 
 run: ## Build and start it: lines on 127.0.0.1:9999, questions on 9998, kept in ./logs
 	cargo run --release -- -P -d ./logs
@@ -31,7 +31,8 @@ lint: ## Check format, clippy, documentation, scripts and licences; warnings are
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 	scripts/licences
-	if command -v shellcheck >/dev/null; then shellcheck $$(grep --files-with-matches 'env bash' scripts/*) .ci/run; \
+	if command -v shellcheck >/dev/null; then shellcheck --external-sources --check-sourced \
+	  $$(grep --files-with-matches 'env bash' scripts/* tests/e2e/*.sh) .ci/run; \
 	else echo 'shellcheck is not installed: scripts not checked'; fi
 
 fmt: ## Format the code
@@ -47,15 +48,18 @@ static: ## Build a fully static binary and check that it needs nothing: no loade
 	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --release --target $(HOST)
 	scripts/check-static $(TARGET_DIR)/$(HOST)/release/logcaster
 
-bench: static release ## Measure it here: a table, a JSON and the latency curve (20 minutes)
+bench: static release ## Measure it here: a table, a JSON and the latency curve (25 minutes)
 	$(if $(filter 0,$(shell id -u)),bench/slow-disk.sh) $(TARGET_DIR)/release/logcaster bench all \
 	  --json $(TARGET_DIR)/bench.json
 
 fuzz: ## Run every fuzz target FUZZ_SECONDS (10) seconds
 	scripts/fuzz $(FUZZ_SECONDS)
 
+e2e: release ## Run real senders against it: logger, busybox, Python, rsyslog, syslog-ng, Docker
+	scripts/e2e
+
 clean: ## Remove what was built (./logs stays)
 	cargo clean
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18

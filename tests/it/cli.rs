@@ -9,7 +9,9 @@ use std::thread;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{BINARY, listener, segment_file, setup, start, start_in, temp_dir};
+use crate::support::{
+    BINARY, listener, segment_file, setup, start, start_in, temp_dir, wait_until,
+};
 
 /// The binary with `args`, in an environment that says nothing.
 fn logcaster(args: &[&str]) -> Command {
@@ -83,11 +85,14 @@ fn what_is_not_understood_is_one_line_and_exit_code_2() {
         (&["completion", "tcsh"], "SHELL \"tcsh\": expected bash, zsh or fish"),
         (
             &["ping", "--addr", "a b"],
-            "--addr \"a b\": expected HOST:PORT, as 127.0.0.1:9998 or [::1]:9998",
+            "--addr \"a b\": expected HOST:PORT, as 127.0.0.1:9998 or [::1]:9998, or unix:PATH",
         ),
         (&["tail", "-n", "x"], "--lines \"x\": expected a whole number of lines"),
         (&["query"], "QUESTION \"\": expected a question, as 'SEARCH timeout'; 'HELP' lists them"),
-        (&["export", "x", "--format", "xml"], "--format \"xml\": expected text, json, raw"),
+        (
+            &["export", "x", "--format", "xml"],
+            "--format \"xml\": expected text, json, logfmt, csv, raw",
+        ),
     ];
     for (args, expected) in cases {
         let ran = run(args);
@@ -166,6 +171,11 @@ fn json_and_raw_answers_are_lines_only() {
     assert_eq!(json.lines().count(), 2);
     assert!(json.lines().all(|line| line.starts_with('{')), "{json}");
     assert_eq!(query("QUERY format=raw"), "one\n\x1b[31mtwo\n");
+    assert!(query("QUERY format=logfmt").starts_with("seq="));
+    assert!(query("QUERY format=csv order=time").starts_with("seq,time,"));
+    let newest_last = ok(run(&["tail", "--addr", &addr, "format=csv"]));
+    let lines: Vec<&str> = newest_last.lines().collect();
+    assert!(lines[0].starts_with("seq,time,") && lines[1].ends_with(",one,{}"), "{newest_last}");
     let nothing = run(&["query", "--addr", &addr, "QUERY keyword=three format=json"]);
     assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(1), ""));
 }
@@ -189,7 +199,15 @@ fn answering(answer: &'static [u8]) -> SocketAddr {
     let addr = listener.local_addr().unwrap();
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.read_to_end(&mut Vec::new()).unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut asked = String::new();
+        reader.read_line(&mut asked).unwrap();
+        if asked == "SESSION\n" {
+            stream.write_all(b"OK: open until you close\n").unwrap();
+            reader.read_line(&mut asked).unwrap();
+        } else {
+            reader.read_to_end(&mut Vec::new()).unwrap();
+        }
         stream.write_all(answer).unwrap();
     });
     addr
@@ -244,6 +262,17 @@ fn a_server_that_goes_is_told_to_who_follows() {
     }
     let addr = answering(lines).to_string();
     assert_eq!(ok(run(&["tail", "-f", "limit=1", "--addr", &addr])).as_bytes(), lines);
+}
+
+#[test]
+fn a_tail_that_goes_is_noticed_though_nothing_is_found() {
+    let server = start(&[]);
+    let addr = server.questions.to_string();
+    let mut child = logcaster(&["tail", "-f", "level=error", "--addr", &addr]).spawn().unwrap();
+    wait_until("the tail follows", || (server.stat("Tails") == 1).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_until("the tail is gone", || (server.stat("Tails") == 0).then_some(()));
 }
 
 #[test]
@@ -377,6 +406,13 @@ fn a_segment_is_read_without_a_server_and_beside_one() {
         assert_eq!(ok(offline(dir.path(), "COUNT")), "COUNT: 5000\n");
         assert_eq!(ok(offline(dir.path(), "QUERY format=raw")), text);
         assert_eq!(ok(run(&["export", path, "--format", "raw"])), text);
+        let csv = ok(run(&["export", path, "--format", "csv"]));
+        assert!(csv.starts_with("seq,time,") && csv.lines().count() == 5_001);
+        assert_eq!(ok(offline(dir.path(), "QUERY format=csv")), csv);
+        assert_eq!(
+            ok(offline(dir.path(), "VALUES host")),
+            "VALUES host: 1 values\n127.0.0.1 5000\n"
+        );
         assert!(ok(run(&["verify", path])).contains("\nrecords: 5000, "));
     };
     check();

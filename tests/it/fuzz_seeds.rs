@@ -106,6 +106,35 @@ const LINES: &[&[u8]] = &[
     b"E0102 12:00:00.1 17 a.cc:1] x\nE/Tag( 17): y\n\x1b[32mINFO\x1b[0m z",
 ];
 
+/// Three bytes of how, then what comes in.
+const FRAMES: &[&[u8]] = &[
+    b"\x04\x3f\x05<14>a\n<191>1 2026-11-20T10:00:00Z host app 17 - - x\r\na\n{\"a\":\"}{\"}{}\n",
+    b"\x04\x1f\x02<14>a\0<14>b\nc\0\n<14>d\n\0plain\n5 <14>e\n<14>f\n<14>g\n",
+    b"\x00\x3f\x0712 <14>a\nb\ncde5 <14>f60 <14>g\n<14>h\n7 <14>ij\nstray 5 <14>k",
+    b"\x00\x06\x03900 <14>abcdefghij\nk\n<\n1\n<1\n9 <1>k\n2026-11-20 x\n12 monkeys\n404 <b>",
+    b"\x04\x3f\x018 zx\x9c\n<1>y<30>1 a\n70000 zx\xda\0\n\0b\n5 <14>c\x1e{}\n",
+    b"\x02\x1f\x04garbage5 <14>xmore 7 <14>abc\nand more\n1 y",
+    b"\x03\x1f\x04a\nb\0<14>c\n\0\n{}{}\0\0d\r\n\0last\n",
+    b"\x04\x3f\x01GET /health HTTP/1.1\r\nHost: a\r\n",
+    b"\x04\x3f\x01\x94\xabdocker.app1\xd2k\0\x8cj\x84\xa6source",
+    b"\x04\x3f\x01\0\0\x01\xd1}q\0(X",
+];
+
+/// How much is read and inflated at a time, then the stream.
+const STREAMS: &[&[u8]] = &[
+    b"\x03\x02\x1f\x8b\x08\x1f\0\0\0\0\0\x03\x03\0abcname\0t\0\x12\x34\x4b\x04\0\x43\xbe\xb7\xe8",
+    b"\xff\xff\x1f\x8b\x08\0\0\0\0\0\0\xff\x01\x02\0\xfd\xffhi\xac\x2a\x93\xd8\x02\0\0\0\0\0",
+    b"\x07\x09x\x9c\x4b\x04\0\0\x62\0\x62",
+];
+
+const PROXY_HEADERS: &[&[u8]] = &[
+    b"PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n<14>a\n",
+    b"PROXY TCP6 2001:db8::1 ::1 1 65535\r\n",
+    b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x14\x0a\0\0\x05\x0a\0\0\x01\xdc\x04\x02\x02\x03\0\x04abcd\xff",
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+];
+
 const COMMANDS: &[&[u8]] = &[
     b"COUNT",
     b"recent 50",
@@ -119,13 +148,33 @@ const COMMANDS: &[&[u8]] = &[
     b"GET / HTTP/1.1\r\nHost: localhost",
 ];
 
+const FIELDS: &[&[u8]] = &[
+    b"{\"a\":1,\"b\":{\"c\":[1,{\"d\":2}],\"e.f\":null},\"a\":2,\"\\u0061b\":\"\\\"q\\ud83d\"}",
+    b"{\"status\" : 503 , \"user\":{\"name\":\"bob\"},\"ok\":true,\"n\":-1.5e+3}...",
+    b"level=info msg=\"a \\\"b\\\" c\" n=5, (k=[v]) done flag\tx=",
+    b"GET /x?a=1&b=2 took 5 ms status=\"200\" = == a.b-c/d@e=f",
+    b"<34>1 2026-11-20T10:00:00Z edge1 api 17 ID47 [req@1 id=\"7\" q=\"a\\]\\\"\"][x y=\"\"] k=v",
+    b"<13>Nov 20 10:00:00 edge1 api[17]: @cee: {\"a\":{\"b\":1}}",
+];
+
 const QUERIES: &[&[u8]] = &[
+    b"host=a app!=b facility~c severity<=3 field.status>=500 field.status<600 !keyword=x",
+    b"field.\"a key\"=\"a \\\"b\" field.a.b.c!~x|y level<=error field.x= msg_id>1 transport!=tcp",
+    b"{\"field.a\":1} field.{\"a\":1}=2 field.field.a=1",
     b"keywords=a,b operator=AND regex=(?i)x+y since=-5m until=now limit=10 order=desc",
     b"keyword='a b' time_from=\"2026-11-20 10:00:00\" time_to=1795168800.5 format=raw after=17",
     b"n=20 level=warning source=::1",
     b"(a?){100}a{100}",
     b"[^x]{0,900}q\\A\\z(?u)\\w\xc3\xa9",
     b"(?P<name>a|b)*?[[:alpha:]--[a-c]]\\x{1F600}",
+];
+
+/// Labels, whose length comes first, and a text.
+const RECORDS: &[&[u8]] = &[
+    b"\x09host=a b\0a plain line",
+    b"\x0capp=x\0host=y{\"a\":{\"b\":[1,{\"c\":null}]},\"msg\":\"\\u00e9\\n\",\"n\":-1.5e3}",
+    b"\0level=info msg=\"a \\\"b\\\"\" n=17, t=2026-11-20T10:00:00Z user=bob,\"x\"\r\n\xff=\xfe",
+    b"\x03a=\xff<34>1 2026-11-20T10:00:00.5Z host app 17 ID [x@1 a=\"b\\]\"] {\"q\":\"\"}",
 ];
 
 /// Edits to the segment of [`inputs`]: none, one in each part, the file cut short.
@@ -136,9 +185,82 @@ const EDITS: &[&[u8]] = &[
     b"\x06\x40\0x\x0d\0\x04\xff\x11\x07\xe0\x80\x80",
 ];
 
+/// Peer, host and applications; and, of another kind, a bound and lines that follow a first one.
+const SENDERS: &[&[u8]] = &[
+    b"10.0.0.5\0box\0sshd\0cron\0sshd\0\x1b[31mred\xc2\x9b\0kernel",
+    b"::1\0\0an application with a rather long name, of more than sixty-four bytes\0\xc3\xa9",
+    b"\x40first\n\tat a.b(C.java:17)\n\tat d.e(F.java:4)\n\nCaused by: x\n ... 17 more",
+    b"\x04 before any\nlonger than allowed\n  xxx\n\n\n",
+];
+
+#[test]
+fn labels_are_canonical() {
+    check(logcaster::session::labels::fuzz_labels, SENDERS, 20_000);
+}
+
+#[test]
+fn joined_lines_are_all_there() {
+    check(logcaster::session::multiline::fuzz_multiline, SENDERS, 5_000);
+}
+
+const HEADERS: &[&[u8]] = &[
+    b"<165>1 2026-11-20T18:23:44.003Z edge1 api 42 ID47 [a@1 b=\"c\\\"d\"][e] \xef\xbb\xbftext",
+    b"<165>1 - - - - - - text\n<34>Oct 11 22:14:15 mymachine su[7]: failed",
+    b"<189>29: sw1: *Nov 20 2026 18:23:44.123 UTC: %SYS-5-CONFIG_I: Configured",
+    b"<189>1: xr RP/0/RSP0/CPU0:Nov 20 06:23:44 PM.1 : config[6]: %MGBL-SYS-5-CONFIG_I : text",
+    b"<187>: 2026 Nov 20 18:23:44 CET: %$VDC-1%$ %ETHPORT-5-IF_UP: up",
+    b"<190>Nov 20 2026 18:23:44 hw1 %%01SHELL/5/CMDRECORD(l)[123]:Record",
+    b"<30>Feb 29 18:23:44 MikroTik firewall,info forward: in:ether1",
+    b"<30>Nov 20 18:23:44 (\"U7LT,788a2056b182,v3.9.3.7537\") hostapd[3]: ath0",
+    b"<134>1 1795199024.626061236 appliance flows src=10.0.0.1",
+    b"<13>2026-11-20 18:23:44,5 +0100 mbp login[1234] <Notice>: USER",
+    b"<29>Fri Oct 25 02:30:44 2026 daemon.notice netifd: up",
+];
+
+const KERNEL: &[&[u8]] = &[
+    b"7,160,424069,-,caller=T1;pci gr\\xc3\\xbc\n SUBSYSTEM=acpi\n DEVICE=+acpi:PNP0A03:00\n",
+    b"30,18446744073709551615,99,c;\\x\\xZZ",
+];
+
+const OBJECTS: &[&[u8]] = &[
+    b"{\"time\":\"2026-11-20T18:23:44.123456789+01:00\",\"level\":30}",
+    b"{\"a\":[{\"ts\":1}],\"ts\":1795199024.5,\"date\":1.79e9}\n{\"eventTime\" : 1795199024001}",
+    b"{\"msg\":\"some more text\",\"@timestamp\":\"2026-10-25 02:30:00\",\"_time\":1795199024250}",
+];
+
+#[test]
+fn headers_hold_what_they_promise() {
+    check(logcaster::message::syslog::fuzz_syslog, HEADERS, 60_000);
+}
+
+#[test]
+fn kernel_messages_hold_what_they_promise() {
+    check(logcaster::message::kmsg::fuzz_kmsg, KERNEL, 20_000);
+}
+
+#[test]
+fn the_time_of_a_json_line_does_not_depend_on_the_line_before() {
+    check(logcaster::message::json_time::fuzz_json_time, OBJECTS, 20_000);
+}
+
 #[test]
 fn lines_hold_what_they_promise() {
     check(logcaster::proto::line::fuzz_line, LINES, 60_000);
+}
+
+#[test]
+fn frames_keep_the_account_of_every_byte() {
+    check(logcaster::proto::frame::fuzz_frame, FRAMES, 60_000);
+}
+
+#[test]
+fn streams_are_inflated_or_refused() {
+    check(logcaster::proto::inflate::fuzz_inflate, STREAMS, 4_000);
+}
+
+#[test]
+fn proxy_headers_are_read_or_refused() {
+    check(logcaster::proto::proxy::fuzz_proxy, PROXY_HEADERS, 20_000);
 }
 
 #[test]
@@ -154,6 +276,17 @@ fn commands_are_read_or_refused() {
 #[test]
 fn queries_are_read_or_refused() {
     check(logcaster::query::fuzz_query, QUERIES, 4_000);
+    check(logcaster::query::fuzz_query, FIELDS, 4_000);
+}
+
+#[test]
+fn fields_are_found_by_their_names() {
+    check(logcaster::message::fields::fuzz_fields, FIELDS, 40_000);
+}
+
+#[test]
+fn records_are_shown_as_their_formats_want() {
+    check(logcaster::query::fuzz_render, RECORDS, 20_000);
 }
 
 #[test]

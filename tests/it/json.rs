@@ -1,10 +1,11 @@
-//! A strict reader of one-level JSON objects, so that the server's JSON is judged by other eyes.
+//! A strict reader of JSON objects, so that the server's JSON is judged by other eyes.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// The members of the object that `text` is, strings without their quotes and escapes.
+/// The members of the object that `text` is, strings without their quotes and escapes; those of an
+/// object inside are named `outer.inner`, an array is its elements joined by commas.
 #[track_caller]
 pub fn object(text: &str) -> BTreeMap<String, String> {
     parse(text).unwrap_or_else(|why| panic!("not a JSON object ({why}): {text}"))
@@ -13,30 +14,39 @@ pub fn object(text: &str) -> BTreeMap<String, String> {
 fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut chars = text.chars().peekable();
     let mut members = BTreeMap::new();
-    expect(&mut chars, '{')?;
-    if chars.peek() == Some(&'}') {
-        chars.next();
-        return end(chars, members);
-    }
-    loop {
-        let name = string(&mut chars)?;
-        expect(&mut chars, ':')?;
-        let value = value(&mut chars)?;
-        if members.insert(name.clone(), value).is_some() {
-            return Err(format!("{name:?} twice"));
-        }
-        match skip_space(&mut chars).next() {
-            Some(',') => {}
-            Some('}') => return end(chars, members),
-            other => return Err(format!("{other:?} after a member")),
-        }
-    }
-}
-
-fn end<T>(mut chars: Peekable<Chars<'_>>, members: T) -> Result<T, String> {
+    read_members(&mut chars, "", &mut members)?;
     match skip_space(&mut chars).next() {
         None => Ok(members),
         Some(char) => Err(format!("{char:?} after the object")),
+    }
+}
+
+/// Reads an object, whose names get `prefix` in front.
+fn read_members(
+    chars: &mut Peekable<Chars<'_>>,
+    prefix: &str,
+    members: &mut BTreeMap<String, String>,
+) -> Result<(), String> {
+    expect(chars, '{')?;
+    if chars.next_if_eq(&'}').is_some() {
+        return Ok(());
+    }
+    loop {
+        let name = format!("{prefix}{}", string(chars)?);
+        expect(chars, ':')?;
+        if skip_space(chars).peek() == Some(&'{') {
+            read_members(chars, &format!("{name}."), members)?;
+        } else {
+            let value = value(chars)?;
+            if members.insert(name.clone(), value).is_some() {
+                return Err(format!("{name:?} twice"));
+            }
+        }
+        match skip_space(chars).next() {
+            Some(',') => {}
+            Some('}') => return Ok(()),
+            other => return Err(format!("{other:?} after a member")),
+        }
     }
 }
 
@@ -56,6 +66,9 @@ fn value(chars: &mut Peekable<Chars<'_>>) -> Result<String, String> {
     if skip_space(chars).peek() == Some(&'"') {
         return string(chars);
     }
+    if chars.next_if_eq(&'[').is_some() {
+        return elements(chars);
+    }
     let mut word = String::new();
     while let Some(char) =
         chars.next_if(|&char| char.is_ascii_alphanumeric() || "+-.".contains(char))
@@ -68,6 +81,22 @@ fn value(chars: &mut Peekable<Chars<'_>>) -> Result<String, String> {
         "true" | "false" | "null" => Ok(word),
         _ if number => Ok(word),
         _ => Err(format!("{word:?} is no value")),
+    }
+}
+
+/// What follows the bracket of an array.
+fn elements(chars: &mut Peekable<Chars<'_>>) -> Result<String, String> {
+    let mut values = Vec::new();
+    if skip_space(chars).next_if_eq(&']').is_some() {
+        return Ok(String::new());
+    }
+    loop {
+        values.push(value(chars)?);
+        match skip_space(chars).next() {
+            Some(',') => {}
+            Some(']') => return Ok(values.join(",")),
+            other => return Err(format!("{other:?} after an element")),
+        }
     }
 }
 
@@ -106,6 +135,8 @@ fn the_reader_takes_json_and_nothing_else() {
     let object = object(r#"{"seq":12, "msg":"a\"\u0001é\\","level":null,"x":-1.5e3}"#);
     assert_eq!(object["msg"], "a\"\u{1}é\\");
     assert_eq!(object["seq"], "12");
+    let nested = parse(r#"{"a":{"b":{},"c":{"d":[1, "x",[]]}},"e":2}"#).unwrap();
+    assert_eq!((nested["a.c.d"].as_str(), nested["e"].as_str(), nested.len()), ("1,x,", "2", 2));
     for bad in ["", "{", "{}x", r#"{"a":1,}"#, r#"{"a":x}"#, r#"{"a":"\x"}"#, "{\"a\":\"\u{1}\"}"] {
         assert!(parse(bad).is_err(), "{bad:?}");
     }

@@ -58,6 +58,40 @@ fn what_has_arrived_is_taken_in_at_a_stop() {
     }
 }
 
+/// Sends lines until the server says its end, for which it looks before every write as relays do.
+/// Returns how many it sent.
+fn send_until_told(server: &Server) -> u64 {
+    let mut peer = server.log_peer();
+    let mut sent = 0;
+    loop {
+        peer.stream().set_nonblocking(true).unwrap();
+        let told = matches!(peer.stream().peek(&mut [0]), Ok(0));
+        peer.stream().set_nonblocking(false).unwrap();
+        if told {
+            return sent;
+        }
+        let lines: String = (0..100).map(|n| format!("{sent} and {n}\n")).collect();
+        peer.write(&lines);
+        sent += 100;
+    }
+}
+
+#[test]
+fn a_sender_that_sees_the_stop_loses_nothing() {
+    let dir = temp_dir();
+    let server = start_in(dir.path(), 64, &[]);
+    let sent: u64 = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..3).map(|_| scope.spawn(|| send_until_told(&server))).collect();
+        wait_until("senders at work", || (server.count() >= 5_000).then_some(()));
+        server.signal(Signal::SIGTERM);
+        senders.into_iter().map(|sender| sender.join().unwrap()).sum()
+    });
+    let exit = server.exit_within(DEADLINE).expect("it ends");
+    assert_eq!(exit.code(), Some(0), "{}", server.stderr());
+    let server = start_in(dir.path(), 64, &[]);
+    assert_eq!(server.count(), sent);
+}
+
 #[test]
 fn sigterm_finishes_the_answers() {
     let server = start(&["-s", "8"]);

@@ -10,10 +10,14 @@ mod peer;
 mod support;
 
 mod bounds;
+mod captures;
 mod cli;
 mod durability;
 mod fuzz_seeds;
+mod inputs;
 mod life;
 mod lines;
+mod listings;
 mod questions;
+mod senders;
 mod tidy;

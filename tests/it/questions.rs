@@ -53,7 +53,7 @@ fn help_shows_every_command_with_an_example() {
     let help = start(&[]).ask("HELP");
     for name in [
         "COUNT", "STATS", "PING", "HELP", "RECENT", "SEARCH", "REGEX", "FILTER", "QUERY", "TAIL",
-        "CLEAR", "SYNC", "CLIENTS", "SLOWLOG", "SESSION",
+        "CLEAR", "SYNC", "CLIENTS", "SLOWLOG", "SESSION", "LABELS", "VALUES",
     ] {
         assert!(help.lines().any(|line| line.contains(name)), "{name} is not in:\n{help}");
     }

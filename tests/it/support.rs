@@ -253,6 +253,11 @@ pub fn listener(stderr: &str, role: &str) -> Option<SocketAddr> {
 
 /// All addresses that the own log names for `role`, in either of its formats.
 pub fn listeners(stderr: &str, role: &str) -> Vec<SocketAddr> {
+    listeners_by(stderr, role, None)
+}
+
+/// As [`listeners`], where `transport` says how they are reached.
+fn listeners_by(stderr: &str, role: &str, transport: Option<&str>) -> Vec<SocketAddr> {
     let mut found = Vec::new();
     for line in stderr.split_inclusive('\n') {
         let plain = line.replace(['"', '{', '}', ','], " ").replace(" : ", ":").replace("=", ":");
@@ -260,6 +265,9 @@ pub fn listeners(stderr: &str, role: &str) -> Vec<SocketAddr> {
         if line.ends_with('\n')
             && line.contains("listening")
             && words.clone().any(|word| word.strip_prefix("role:") == Some(role))
+            && transport.is_none_or(|transport| {
+                words.clone().any(|word| word.strip_prefix("transport:") == Some(transport))
+            })
         {
             let addr =
                 words.find_map(|word| word.strip_prefix("addr:")?.parse::<SocketAddr>().ok());
@@ -350,6 +358,13 @@ impl Server {
         self.signal(Signal::SIGTERM);
         let exit = self.exit_within(DEADLINE).expect("SIGTERM ends the server");
         assert_eq!(exit.code(), Some(0), "{exit}\n{}", self.stderr());
+    }
+
+    /// Where it takes syslog by `transport`, `udp` or `tcp`: the first address of `--syslog`.
+    #[track_caller]
+    pub fn syslog(&self, transport: &str) -> SocketAddr {
+        let found = listeners_by(&self.stderr(), "syslog", Some(transport));
+        *found.first().unwrap_or_else(|| panic!("no syslog over {transport}:\n{}", self.stderr()))
     }
 
     /// A connection for log lines.

@@ -8,7 +8,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 600;
 
 /// Files longer than [`FILE_LINES_MAX`], each with its reason.
-const LONG_FILES: &[(&str, &str)] = &[];
+const LONG_FILES: &[(&str, &str)] = &[("src/config/table.rs", "one flat table: a row a setting")];
 
 /// One source file, with its path from the top of the tree.
 struct Source {
