@@ -242,6 +242,7 @@ mod tests {
         assert_eq!(found("\"level\":6"), Level::Info);
         assert_eq!(found("\"_level\":\"warn\""), Level::Warning);
         assert_eq!(found("\"a\":\"b\",\"severity\":\"ERROR\""), Level::Error);
+        assert_eq!(detect_json(b"{\"msg\":\"ERROR: x\",\"level\":\"info\"}"), Level::Info);
         assert_eq!(found("\"sea_level\":\"high\",\"type\":\"error\""), Level::Unknown);
         let too_late = format!("{{\"m\":\"{}\",\"level\":3}}", "x".repeat(JSON_LEVEL_BYTES_MAX));
         assert_eq!(detect_json(too_late.as_bytes()), Level::Unknown);

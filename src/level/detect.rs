@@ -13,6 +13,10 @@
 //! Step 2 is on the path of every line, so it works on sixteen bytes at a time: three classes of
 //! bytes become bit maps, shifts of those give the few places that are worth a lookup.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::Level;
 use super::words::{Word, look_up};
 use crate::limits::JSON_LEVEL_BYTES_MAX;
@@ -46,10 +50,18 @@ pub fn detect(line: &[u8]) -> Level {
     marked(line)
 }
 
-/// The level of a JSON object: as [`detect`], and where that finds none, the value of the first
-/// key such as `"level"` or `"severity"` within `JSON_LEVEL_BYTES_MAX` bytes. GELF writes it
-/// behind the message.
+/// The level of a JSON object: the value of a key `"level"` near its beginning, where most write
+/// it; else as [`detect`], and where that finds none, the value of the first key such as `"level"`
+/// or `"severity"` within `JSON_LEVEL_BYTES_MAX` bytes. GELF writes it behind the message.
 pub fn detect_json(object: &[u8]) -> Level {
+    static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"level\":"));
+    let window = &object[..object.len().min(WINDOW_BYTES)];
+    if let Some(at) = KEY.find(window) {
+        let level = value(object, at + b"\"level".len());
+        if level != Level::Unknown {
+            return level;
+        }
+    }
     match detect(object) {
         Level::Unknown => late_key(object),
         level => level,
