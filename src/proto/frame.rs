@@ -110,6 +110,9 @@ enum State {
     DropStray,
 }
 
+/// Bytes that a caller may have to keep beyond the longest frame: what stands before and behind it.
+pub const MARKS_BYTES_MAX: usize = 2 * MARK_BYTES_MAX;
+
 /// The first byte of a line in whose text nothing needs to be looked at.
 const PLAIN: u8 = 0;
 /// The first byte of a line that might have a mark.
@@ -240,7 +243,7 @@ impl FrameCodec {
     pub fn held_bytes_max(&self) -> usize {
         let compressed = if self.framing == Framing::Lf { 0 } else { COMPRESSED_FRAME_BYTES_MAX };
         let sniffed = if self.framing == Framing::Auto { sniff::BYTES_MAX } else { 0 };
-        self.line.line_bytes_max().max(compressed).max(sniffed) + 2 * MARK_BYTES_MAX
+        self.line.line_bytes_max().max(compressed).max(sniffed) + MARKS_BYTES_MAX
     }
 
     /// The plain line with which `inbox` begins, where it is a whole one and no longer than

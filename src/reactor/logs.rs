@@ -11,15 +11,15 @@ use super::{CONNECTIONS, KMSG, Reactor};
 use crate::limits::{LOG_READ_NS_PER_TURN, READ_BYTES_PER_GO, REFUSALS_AT_ONCE, SCRATCH_BYTES};
 use crate::log::Severity;
 use crate::metrics::Metrics;
-use crate::proto::frame::Foreign;
+use crate::proto::frame::{Foreign, MARKS_BYTES_MAX};
 use crate::segment::Full;
 use crate::segment::map::MapStore;
 use crate::session::logs::{LogSession, Refused, Taken};
 use crate::session::{Session, Sink};
 
 // A stalled connection holds what it had left over and one read; it is worked off before it reads
-// again. Beside it, one read and a longest line must fit.
-const _: () = assert!(SCRATCH_BYTES >= 3 * READ_BYTES_PER_GO + 2);
+// again. Beside it, one read and a longest frame must fit.
+const _: () = assert!(SCRATCH_BYTES >= 3 * READ_BYTES_PER_GO + MARKS_BYTES_MAX);
 
 /// Memory a sender keeps beyond what it holds, in bytes.
 const HELD_BYTES_SPARE: usize = 4096;

@@ -157,7 +157,7 @@ impl LogSession {
             return taken;
         }
         let since = self.undecided_since.take();
-        if since.is_some_and(|at| is_over(at, sink.now)) {
+        if since.is_some_and(|at| is_decided(at, sink.now)) {
             self.codec.decide();
         }
         if self.is_inflating()
@@ -401,7 +401,7 @@ impl LogSession {
     /// # Errors
     /// [`Full`]: it stays due.
     pub fn store_due<S: Store>(&mut self, sink: &mut Sink<'_, S>) -> Result<(), Full> {
-        if self.undecided_since.is_some_and(|at| is_over(at, sink.now)) {
+        if self.undecided_since.is_some_and(|at| is_decided(at, sink.now)) {
             let held = std::mem::take(&mut self.held);
             let taken = self.take(&held, false, sink);
             self.held = held[taken.used..].to_vec();
@@ -583,7 +583,7 @@ impl LogSession {
 }
 
 /// Whether a beginning that is undecided since then is a plain line `now`.
-fn is_over(since: Mono, now: Mono) -> bool {
+fn is_decided(since: Mono, now: Mono) -> bool {
     now.saturating_sub(since) >= FRAME_UNDECIDED_MS * MS
 }
 
