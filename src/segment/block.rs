@@ -168,7 +168,8 @@ impl<'a> Block<'a> {
             return Some(index);
         }
         let is_whole = |index| self.checked_slot(index).is_some();
-        if before.is_none_or(is_whole) && (low == self.count || is_whole(low)) {
+        // The gaps in between too: a slot may only have been damaged into one.
+        if (before.unwrap_or(0)..self.count.min(low + 1)).all(is_whole) {
             return None;
         }
         // A damaged slot may have led the bisection astray.

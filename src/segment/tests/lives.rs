@@ -3,6 +3,7 @@
 use super::support::{Random, offline, served};
 use crate::level::Level;
 use crate::limits::{GAP_SLOTS_MAX, NUMBERS_AHEAD_MAX, SKIPPED_MAX};
+use crate::segment::format::FLAG_GAP;
 use crate::segment::*;
 
 const NOW: u64 = 1_760_000_000_000_000_000;
@@ -283,6 +284,23 @@ fn a_damaged_slot_hides_no_other_record_from_a_search() {
     let end = geometry.block_range(0).end as usize;
     // The slot in the middle claims that its text is at the end of the block.
     store.0[end - 32 * 32 + 4..end - 32 * 32 + 8].copy_from_slice(&60_000u32.to_le_bytes());
+    let (segment, _) = reopen(store, 2);
+    let block = segment.block(0).unwrap();
+    for index in (0..63).filter(|&index| index != 31) {
+        assert_eq!(block.index_at(block.slot(index).text_offset), Some(index), "{index}");
+    }
+}
+
+#[test]
+fn a_slot_damaged_into_a_gap_hides_no_other_record_from_a_search() {
+    let mut segment = create(1 << 20);
+    fill(&mut segment, 63, 200);
+    let mut store = close(segment);
+    let geometry = Geometry::for_size(1 << 20).unwrap();
+    let end = geometry.block_range(0).end as usize;
+    // The slot in the middle claims to name no record, and to stand where the block begins.
+    store.0[end - 32 * 32 + 4..end - 32 * 32 + 8].copy_from_slice(&0u32.to_le_bytes());
+    store.0[end - 32 * 32 + 15] |= FLAG_GAP;
     let (segment, _) = reopen(store, 2);
     let block = segment.block(0).unwrap();
     for index in (0..63).filter(|&index| index != 31) {
