@@ -499,3 +499,261 @@ pub const JSON_LEVEL_BYTES_MAX: usize = KIB;
 /// Reports of lines that were held back or folded, stored in one turn.
 /// Counter: none: the rest follows in the next turns. Test: `reports_come_some_in_each_turn`.
 pub const REPORTS_PER_TURN: usize = 64;
+
+/// Bytes of what is said about one entry of an HTTP body that cannot be stored.
+/// Counter: none: the rest of the sentence is left out.
+/// Test: `what_is_wrong_is_told_on_one_bounded_line`.
+pub const BAD_ENTRY_BYTES_MAX: usize = 200;
+
+/// Bytes of the name and of the value of a pair that says who sent an entry of an HTTP body; a
+/// label keeps less.
+/// Counter: none: the entry's text has it whole. Test: `pairs_are_cut_and_bounded`.
+pub const PAIR_BYTES_MAX: usize = KIB;
+
+/// Bytes of all such pairs of one entry.
+/// Counter: none: the entry's text has the rest. Test: `pairs_are_cut_and_bounded`.
+pub const PAIRS_BYTES_MAX: usize = 16 * KIB;
+/// Bytes of a request's head (request line and headers): more than any browser sends, with all of
+/// its cookies.
+/// Counter: none: answered with 431. Test: `a_head_over_64_kib_is_refused`.
+pub const HTTP_HEAD_BYTES_MAX: usize = 64 * KIB;
+
+/// Headers of a request.
+/// Counter: none: answered with 431. Test: `more_than_100_headers_are_refused`.
+pub const HTTP_HEADERS_MAX: usize = 100;
+
+/// Empty lines in front of a request that are skipped: old clients send one behind a body.
+/// Counter: none: answered with 400. Test: `a_few_empty_lines_before_a_request_are_skipped`.
+pub const HTTP_BLANK_LINES_MAX: usize = 4;
+
+/// Bytes of a request's body, as sent and decoded.
+/// Counter: none: answered with 413. Test: `a_body_over_32_mib_is_refused`.
+pub const HTTP_BODY_BYTES_MAX: u64 = 32 * MIB as u64;
+
+/// Bytes of a body that one step looks at or decodes.
+/// Counter: none: it cuts the work, and the rest follows. Test: `a_step_over_a_body_is_bounded`.
+pub const HTTP_STEP_BYTES: usize = 64 * KIB;
+
+/// Bytes of chunk extensions in one body, which nobody sends but to make work.
+/// Counter: none: answered with 400. Test: `chunk_extensions_are_bounded`.
+pub const HTTP_CHUNK_EXTENSION_BYTES_MAX: usize = 4 * KIB;
+
+/// Bytes of trailers behind a chunked body; they are dropped.
+/// Counter: none: answered with 400. Test: `trailers_are_dropped_and_bounded`.
+pub const HTTP_TRAILER_BYTES_MAX: usize = 8 * KIB;
+
+/// Bytes that a compressed body may decode to at any ratio, beyond which [`INFLATE_RATIO_MAX`]
+/// holds: repeats of one line in a batch of usual size are no attack.
+/// Counter: none: answered with 413. Test: `a_body_that_grows_beyond_measure_is_refused`.
+pub const HTTP_DECODED_FREE_BYTES: u64 = MIB as u64;
+
+/// Bytes of decoded text that a compressed body may refer back to: what zstd recommends every
+/// decoder to support (RFC 8878, section 3.1.1.1.2).
+/// Counter: none: answered with 413. Test: `a_window_over_8_mib_is_refused`.
+pub const HTTP_WINDOW_BYTES_MAX: usize = 8 * MIB;
+
+/// Milliseconds in which the head of a request has to come as a whole.
+/// Counter: `idle_closed`. Test: `a_head_that_never_ends_is_answered_with_408`.
+pub const HTTP_HEAD_MS: u64 = 10_000;
+
+/// Milliseconds that a client that speaks HTTP may be silent, between requests or within a body.
+/// Counter: `idle_closed`. Test: `a_connection_without_requests_is_closed`.
+pub const HTTP_IDLE_MS: u64 = 60_000;
+
+/// Milliseconds of silence after which a tail is told that we are still here.
+/// Counter: none: an interval. Test: `a_silent_tail_is_kept_alive`.
+pub const HTTP_KEEP_ALIVE_MS: u64 = 15_000;
+
+/// Milliseconds that an upload waits for a segment that takes nothing, before all of it is refused
+/// with 429; one of which something is stored waits on.
+/// Counter: `throttled`. Test: `an_upload_that_the_disk_does_not_take_is_refused_as_a_whole`.
+pub const HTTP_FULL_WAIT_MS: u64 = 2000;
+
+/// Bytes of a body that nobody wants which are read all the same, so that the connection can be
+/// used again.
+/// Counter: none: a longer one closes the connection.
+/// Test: `a_body_that_nobody_wants_does_not_end_the_connection`.
+pub const HTTP_BODY_DROP_BYTES_MAX: u64 = 64 << 10;
+
+/// Bytes of the parameters of a question, in the path and the body together.
+/// Counter: none: answered with 413. Test: `parameters_without_end_are_refused`.
+pub const HTTP_FORM_BYTES_MAX: usize = 64 * KIB;
+
+/// Bytes of a line that comes in over HTTP, decoded: a JSON object may be longer than its record.
+/// Counter: `bodies_refused`. Test: `a_line_without_end_is_refused`.
+pub const HTTP_LINE_BYTES_MAX: usize = MIB;
+
+/// Tails over HTTP that are open at a time.
+/// Counter: none: answered with 503. Test: `a_tail_too_many_is_told_so`.
+pub const HTTP_TAILS_MAX: usize = 1000;
+
+/// Milliseconds that an answer may take where the question does not say otherwise.
+/// Counter: none: answered with 504, or told in the last line.
+/// Test: `an_answer_that_takes_too_long_says_so`.
+pub const HTTP_QUERY_MS_MAX: u64 = 60_000;
+
+/// Bytes of one answer, before it is encoded.
+/// Counter: none: told in the last line. Test: none: it takes a ring of that size.
+pub const HTTP_ANSWER_BYTES_MAX: u64 = 1 << 30;
+
+/// Bytes of an answer from which on it is worth while to compress it.
+/// Counter: none: it only costs bytes. Test: `an_answer_is_compressed_for_whoever_takes_that`.
+pub const HTTP_GZIP_BYTES_MIN: usize = KIB;
+/// Pieces of output that tails leave for others which ask and show alike.
+/// Counter: none: what is not shared is done again.
+/// Test: `a_memo_of_many_pieces_stays_within_its_bounds`.
+pub const TAIL_MEMO_PIECES_MAX: usize = 1024;
+
+/// Bytes that these pieces hold together.
+/// Counter: none: what is not shared is done again.
+/// Test: `a_memo_of_many_pieces_stays_within_its_bounds`.
+pub const TAIL_MEMO_BYTES_MAX: usize = MIB;
+
+/// Bytes of one such piece; who could take a longer one would hardly have room for it.
+/// Counter: none: what is not shared is done again.
+/// Test: `a_memo_of_many_pieces_stays_within_its_bounds`.
+pub const TAIL_MEMO_PIECE_BYTES_MAX: usize = 32 * KIB;
+
+/// Buckets of time that one question counts by, 80 bytes each: more than a screen has columns for.
+/// Counter: none: a finer step is refused, and the least one named.
+/// Test: `a_step_too_fine_is_refused_and_the_least_is_named`.
+pub const HITS_BUCKETS_MAX: u64 = 1000;
+
+/// Buckets where it is not said how many.
+/// Counter: none: a default, no bound. Test: `steps_are_such_as_people_like`.
+pub const HITS_BUCKETS_DEFAULT: u64 = 60;
+
+/// Buckets of an answer that are written in one slice.
+/// Counter: none: it cuts the work of a question, not the question.
+/// Test: `hits_are_those_of_a_naive_count`.
+pub const HITS_BUCKETS_PER_SLICE: usize = 64;
+
+/// Records of an answer over HTTP where it is not said how many.
+/// Counter: none: a default, no bound. Test: `a_question_has_a_limit`.
+pub const HTTP_LIMIT_DEFAULT: u64 = 1000;
+
+/// The most records of an answer over HTTP; who wants more asks for the next page.
+/// Counter: none: a higher `limit=` is refused. Test: `a_question_has_a_limit`.
+pub const HTTP_LIMIT_MAX: u64 = 1_000_000;
+
+/// The longest time that a question over HTTP may give itself, in milliseconds.
+/// Counter: none: a longer `timeout=` is refused. Test: `a_timeout_is_bounded`.
+pub const HTTP_TIMEOUT_MS_MAX: u64 = 600_000;
+
+/// Bytes of the parameters of a question over HTTP, decoded: as many as a command has.
+/// Counter: none: answered with 413. Test: `a_question_that_is_too_long_is_refused`.
+pub const HTTP_QUESTION_BYTES_MAX: usize = COMMAND_BYTES_MAX;
+/// Reasons and the like that one counter tells apart; all others are one, `other`. It bounds what a
+/// collector has to keep, whatever the source grows to.
+/// Counter: none: what is beyond is counted together. Test:
+/// `more_kinds_than_there_are_places_count_as_other`.
+pub const METRIC_KINDS_MAX: usize = 24;
+
+/// Milliseconds that a sync may be under way before health is DEGRADED: a disk that is busy takes
+/// seconds, one that is broken minutes.
+/// Counter: none: it changes what is said of it. Test: `a_sync_that_does_not_end_is_told`.
+pub const HEALTH_SYNC_MS_MAX: u64 = 10_000;
+
+/// Bytes of the answer to `STATS json` that a client takes: many times what a server says.
+/// Counter: none: a client's. Test: `an_answer_without_an_end_is_refused`.
+pub const STATS_BYTES_MAX: u64 = MIB as u64;
+
+/// Connections up to which open descriptors are counted one by one, where the kernel does not say
+/// how many there are; beyond, connections are added to what was counted last.
+/// Counter: none: it chooses between two ways to count. Test: `this_process_is_known`.
+pub const LISTED_DESCRIPTORS_MAX: u64 = 64;
+
+/// Bytes of a body in protobuf or JSON that are looked at in a step, so that other connections have
+/// their go between the steps.
+/// Counter: none: only the order of work. Test: `a_step_looks_at_so_much_and_no_more`.
+pub const TREE_BYTES_PER_STEP: usize = 64 * KIB;
+
+/// The longest entry of such a body, in bytes with all that is said beside its line: many times
+/// what a record keeps, and read within a millisecond or two. Loki allows a quarter of it.
+/// Counter: none: reported as an entry of reason `too_long`.
+/// Test: `an_entry_too_long_is_bad_and_the_next_is_found`.
+pub const ENTRY_BYTES_MAX: usize = MIB;
+
+/// Bytes of what such a body says of many entries at once: labels, a resource, a scope.
+/// Counter: none: each of its entries is reported. Test: `labels_beyond_measure_are_refused`.
+pub const TREE_CONTEXT_BYTES_MAX: usize = 64 * KIB;
+
+/// Bytes of the name of a member in a JSON body, with its quotes.
+/// Counter: none: the body is refused. Test: `a_name_too_long_is_refused`.
+pub const JSON_KEY_BYTES_MAX: usize = 4 * KIB;
+
+/// How deep the values of a JSON body may be nested.
+/// Counter: none: the body is refused. Test: `what_is_nested_too_deep_is_refused`.
+pub const JSON_DEPTH_MAX: usize = 128;
+
+/// How deep the attributes of an OTLP record may be nested: as deep as fields are shown.
+/// Counter: none: reported as an entry of reason `metadata`.
+/// Test: `values_nested_too_deep_make_a_bad_entry`.
+pub const OTLP_DEPTH_MAX: usize = FIELDS_DEPTH_MAX;
+
+/// Bytes after which the text of an entry is not written on: no record keeps more, so that it is
+/// cut, and counted as such, when it is stored.
+/// Counter: `cut`. Test: `a_line_longer_than_a_record_is_not_read_to_its_end`.
+pub const ENTRY_TEXT_BYTES_MAX: usize = LINE_BYTES_DEFAULT;
+
+/// Bytes of what an OTLP resource adds to the text of each of its records, and of what a scope
+/// adds: a body of short records must not become thousands of times as long.
+/// Counter: none: an attribute for which there is no room is left out.
+/// Test: `what_a_resource_adds_to_each_record_is_bounded`.
+pub const OTLP_SHARED_BYTES_MAX: usize = 4 * KIB;
+
+/// Bytes of JSON lines and of Elasticsearch's pairs of lines that are looked at in a step.
+/// Counter: none: only the order of work. Test: `a_step_looks_at_its_share_and_no_more`.
+pub const LINES_BYTES_PER_STEP: usize = 64 * KIB;
+
+/// The longest object of JSON lines, and the longest line of Elasticsearch's, in bytes: four times
+/// what a record keeps, and as much as VictoriaLogs takes. A body must be held so far.
+/// Counter: none: reported as an entry of reason `too_long`.
+/// Test: `an_object_too_long_is_bad_and_the_next_is_found`.
+pub const JSON_LINE_BYTES_MAX: usize = 256 * KIB;
+
+/// Names of fields in the parameters of one request; each key of each line is compared with them.
+/// Counter: none: the request is refused. Test: `options_that_cannot_be_read_are_refused`.
+pub const JSON_NAMES_MAX: usize = 64;
+
+/// Reasons kept for the answer to one bulk request, each of [`BAD_ENTRY_BYTES_MAX`] bytes at most;
+/// other documents that were not stored are told by their status.
+/// Counter: none: only the words are left out. Test: `only_so_many_reasons_are_kept`.
+pub const BULK_REASONS_MAX: usize = 64;
+
+/// Entries of a body that are worked on in one step, before others have their turn: of the usual
+/// length, some tens of microseconds.
+/// Counter: none: it cuts the work of an upload, not the upload.
+/// Test: `a_segment_that_is_full_delays_an_upload_and_doubles_nothing`.
+pub const HTTP_ENTRIES_PER_STEP: u32 = 256;
+
+/// Tails that are told of each line at once; of more, see [`TAIL_WAKE_NS`].
+/// Counter: none: it only delays. Test: `fifty_tails_at_once_see_every_line`.
+pub const TAILS_WOKEN_AT_ONCE: usize = 32;
+
+/// Nanoseconds that each tail beyond [`TAILS_WOKEN_AT_ONCE`] adds to the least time between two
+/// looks: 500 look every 2 ms, and take less than half of a core at any rate.
+/// Counter: none: it only delays. Test: `fifty_tails_at_once_see_every_line`.
+pub const TAIL_WAKE_NS: u64 = 4_000;
+
+/// Bytes of entries that are stored in one step, about: 256 long ones would take milliseconds.
+/// Counter: none: it cuts the work of an upload, not the upload.
+/// Test: `a_segment_that_is_full_delays_an_upload_and_doubles_nothing`.
+pub const HTTP_ENTRY_BYTES_PER_STEP: usize = 128 * KIB;
+
+/// Bytes that a decoder of a body may need at once: with less of the budget left, bodies that are
+/// compressed are refused with 429, and health is DEGRADED.
+/// Counter: `throttled`. Test: `a_budget_that_is_spent_degrades`.
+pub const DECODER_BYTES_MIN: usize = 128 * KIB;
+
+/// The longest record of an OTLP body in JSON, in bytes: it is looked through several times, so
+/// that one of [`ENTRY_BYTES_MAX`] would take too long. Four times what a record keeps.
+/// Counter: none: reported as an entry of reason `too_long`.
+/// Test: `a_record_too_long_to_be_read_in_json_is_bad`.
+pub const OTLP_JSON_ENTRY_BYTES_MAX: usize = 256 * KIB;
+
+/// Bytes of all objects and arrays in the values of such a record, those in others counted again:
+/// each level is looked through some four times, and all of them within a few milliseconds.
+/// Counter: none: reported as an entry of reason `metadata` or `line`.
+/// Test: `long_values_nested_deep_make_a_bad_entry`.
+pub const OTLP_JSON_NESTED_BYTES_MAX: usize = 2 * OTLP_JSON_ENTRY_BYTES_MAX;

@@ -66,7 +66,7 @@ impl<'a> Value<'a> {
 }
 
 /// The names under which a JSON object keeps its message.
-const MESSAGE_NAMES: [&[u8]; 8] =
+pub(crate) const MESSAGE_NAMES: [&[u8]; 8] =
     [b"_msg", b"msg", b"message", b"MESSAGE", b"log", b"short_message", b"text", b"event"];
 
 /// The names under which logfmt keeps it.

@@ -14,7 +14,7 @@ use super::syslog::{EventTime, Times};
 use crate::limits::JSON_TIME_BYTES_MAX;
 
 /// Keys that hold a line's time, whole.
-const KEYS: [&[u8]; 10] = [
+pub(crate) const KEYS: [&[u8]; 10] = [
     b"time",
     b"ts",
     b"timestamp",
@@ -68,6 +68,16 @@ pub fn event_time(json: &[u8], times: &mut Times) -> EventTime {
         _ => None,
     };
     found.or_else(at_end).unwrap_or(EventTime::Missing)
+}
+
+/// When `text`, the whole of it, says: as the value of a key would, in RFC 3339 or as a number.
+pub fn of_text(text: &[u8], times: &mut Times) -> Option<EventTime> {
+    let mut used = 0;
+    let (used, time) = match stamp::iso_used(text, None, times, &mut used) {
+        Some(time) => (used, time),
+        None => stamp::number(text)?,
+    };
+    (used == text.len()).then_some(time)
 }
 
 /// The time of the first key of all, where most loggers that write one have it.

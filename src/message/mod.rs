@@ -9,6 +9,7 @@ use crate::clock::Wall;
 use syslog::{EventTime, Times};
 
 pub(crate) mod calendar;
+pub mod escape;
 pub mod fields;
 pub mod json_time;
 pub mod kmsg;
@@ -53,16 +54,19 @@ pub enum Transport {
     Unix,
     /// The kernel's own log.
     Kmsg,
+    /// Requests over HTTP.
+    Http,
     /// Logcaster itself.
     Own,
 }
 
 impl Transport {
     /// How many there are.
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 6;
 
     /// Every one of them, in the order of their numbers.
-    pub const ALL: [Self; Self::COUNT] = [Self::Tcp, Self::Udp, Self::Unix, Self::Kmsg, Self::Own];
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Tcp, Self::Udp, Self::Unix, Self::Kmsg, Self::Http, Self::Own];
 
     /// What the labels of a stream say; [`Self::Own`] where they do not.
     pub fn of_labels(labels: &[u8]) -> Self {
@@ -78,6 +82,7 @@ impl Transport {
             Self::Udp => "udp",
             Self::Unix => "unix",
             Self::Kmsg => "kmsg",
+            Self::Http => "http",
             Self::Own => "own",
         }
     }

@@ -34,6 +34,8 @@ pub struct Inflater {
     /// Of the stream, all members.
     bytes_in: u64,
     bytes_out: u64,
+    /// Bytes that may come out at any ratio.
+    free_bytes: u64,
 }
 
 /// What comes next in a gzip stream.
@@ -157,7 +159,13 @@ impl Inflater {
             crc: Crc::new(),
             bytes_in: 0,
             bytes_out: 0,
+            free_bytes: INFLATE_FREE_BYTES,
         }
+    }
+
+    /// As [`Self::new`], but `free_bytes` bytes may come out at any ratio.
+    pub fn with_free(free_bytes: u64) -> Self {
+        Self { free_bytes, ..Self::new() }
     }
 
     /// Takes the next bytes of a gzip stream and appends what they inflate to: at most
@@ -297,8 +305,7 @@ impl Inflater {
         let Ok(inflated) = inflated else {
             return Err(InflateError::Data { after: self.bytes_in });
         };
-        let free =
-            INFLATE_FREE_BYTES.saturating_add(self.bytes_in.saturating_mul(INFLATE_RATIO_MAX));
+        let free = self.free_bytes.saturating_add(self.bytes_in.saturating_mul(INFLATE_RATIO_MAX));
         if self.bytes_out > free {
             let (bytes_in, bytes_out) = (self.bytes_in, self.bytes_out);
             return Err(InflateError::Ratio { bytes_in, bytes_out });

@@ -2,6 +2,9 @@
 
 use std::fmt::Debug;
 
+use super::coding::{Coding, Decoded, Decoder};
+use super::http::{BodyReader, BodyStep, HeadStep, Request, read_head};
+
 /// Feeds `input` whole, byte by byte, and cut at every point: `feed` gets the pieces in order and
 /// returns all that the codec made of them. The outcome must be the same each time; it is returned.
 ///
@@ -36,4 +39,41 @@ pub fn pull(pieces: &[&[u8]], mut step: impl FnMut(&[u8], bool) -> Option<usize>
         inbox.drain(..used);
     }
     assert_eq!(inbox.len(), 0, "unread after the close: {}", inbox.escape_ascii());
+}
+
+/// The requests in a capture of `tests/data/captures/http` that carry their bodies, and what these
+/// hold.
+///
+/// # Panics
+/// When the file is none such.
+pub fn captured(name: &str) -> Vec<(Request, Vec<u8>)> {
+    let path = format!("{}/tests/data/captures/http/{name}.req", env!("CARGO_MANIFEST_DIR"));
+    let input = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let (mut rest, mut found) = (&input[..], Vec::new());
+    while !rest.is_empty() {
+        let Ok((used, HeadStep::Head(request))) = read_head(rest) else { panic!("{name}: a head") };
+        rest = &rest[used..];
+        if rest.starts_with(b"POST") {
+            // The body was asked for, and refused.
+            continue;
+        }
+        let (mut reader, mut body) = (BodyReader::new(request.framing().unwrap()), Vec::new());
+        loop {
+            let (used, step) = reader.step(rest).unwrap();
+            rest = &rest[used..];
+            match step {
+                BodyStep::Data(data) => body.extend_from_slice(data),
+                BodyStep::End => break,
+                BodyStep::NeedMore => panic!("{name}: cut"),
+            }
+        }
+        let coding = Coding::from_name(request.header("content-encoding").unwrap_or_default());
+        let mut decoder = Decoder::new(coding.unwrap());
+        let (mut decoded, mut coded) = (Vec::new(), &body[..]);
+        while let (used, Decoded::Full) = decoder.push(coded, &mut decoded, 1 << 16).unwrap() {
+            coded = &coded[used..];
+        }
+        found.push((request, decoded));
+    }
+    found
 }

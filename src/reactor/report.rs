@@ -179,7 +179,7 @@ const LEVEL_KEYS: [&str; Level::COUNT] = [
 
 /// What STATS calls the ways to come, in the order of [`Transport::ALL`].
 const TRANSPORT_KEYS: [&str; Transport::COUNT] =
-    ["Transport.tcp", "Transport.udp", "Transport.unix", "Transport.kmsg", "Transport.own"];
+    ["Transport.tcp", "Transport.udp", "Transport.unix", "Transport.kmsg", "Transport.http", "Transport.own"];
 
 /// Memory this process holds, in bytes; 0 where `/proc` is not there to say.
 fn resident_bytes() -> u64 {
