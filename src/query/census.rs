@@ -16,7 +16,7 @@ use std::collections::BinaryHeap;
 use std::io::Write as _;
 
 use super::cursor::Slice;
-use super::render::logfmt_value;
+use super::render::{json_stream, json_string, logfmt_value};
 use crate::level::Level;
 use crate::limits::{CENSUS_NAMES_PER_SLICE, QUERY_SKIPS_MAX};
 use crate::segment::{
@@ -58,6 +58,8 @@ enum Phase {
 #[derive(Debug)]
 pub struct Census {
     listing: Listing,
+    /// Whether the answer is one JSON object.
+    is_json: bool,
     phase: Phase,
     /// Records at or above this came after the question.
     end: Seq,
@@ -84,6 +86,7 @@ impl Census {
         Self {
             tally: Tally::new(listing != Listing::Levels),
             listing,
+            is_json: false,
             phase: Phase::Slots,
             end: segment.head(),
             next: segment.newest_block(),
@@ -96,6 +99,19 @@ impl Census {
             left_out: 0,
             scanned_bytes: 0,
         }
+    }
+
+    /// The same census, answered as one JSON object:
+    ///
+    /// ```text
+    /// {"labels":[{"name":"host","values":3}]}
+    /// {"name":"host","values":[{"value":"a","count":12}],"more":5}
+    /// {"by":"level","values":[{"value":"error","count":12}]}
+    /// ```
+    ///
+    /// `more` is there where records are not listed. A stream is written as `{app="x"}`.
+    pub fn json(self) -> Self {
+        Self { is_json: true, ..self }
     }
 
     /// How many names, values, levels or streams are listed, once they are counted.
@@ -280,6 +296,10 @@ impl Census {
 
     fn put_head(&mut self, out: &mut Vec<u8>) {
         let listed = self.listed;
+        self.phase = Phase::Lines;
+        if self.is_json {
+            return self.put_json_head(out);
+        }
         match &self.listing {
             Listing::Labels => put(out, format_args!("LABELS: {listed} names\n")),
             Listing::Values(name) => {
@@ -291,7 +311,50 @@ impl Census {
             Listing::Streams => put(out, format_args!("STATS stream: {listed} streams\n")),
             Listing::Transports => put(out, format_args!("STATS transport: {listed} transports\n")),
         }
-        self.phase = Phase::Lines;
+    }
+
+    fn put_json_head(&self, out: &mut Vec<u8>) {
+        let by = match &self.listing {
+            Listing::Labels => return out.extend_from_slice(b"{\"labels\":["),
+            Listing::Values(name) => {
+                out.extend_from_slice(b"{\"name\":");
+                json_string(name, out);
+                return out.extend_from_slice(b",\"values\":[");
+            }
+            Listing::Levels => "level",
+            Listing::Streams => "stream",
+            Listing::Transports => "transport",
+        };
+        put(out, format_args!("{{\"by\":\"{by}\",\"values\":["));
+    }
+
+    fn put_json_line(&self, name: &[u8], count: u64, out: &mut Vec<u8>) {
+        let (key, number) = match self.listing {
+            Listing::Labels => ("name", "values"),
+            _ => ("value", "count"),
+        };
+        put(out, format_args!("{{\"{key}\":"));
+        match self.listing {
+            Listing::Streams => {
+                out.push(b'"');
+                json_stream(name, out);
+                out.push(b'"');
+            }
+            _ => json_string(name, out),
+        }
+        let comma = if self.lines.is_empty() { "" } else { "," };
+        put(out, format_args!(",\"{number}\":{count}}}{comma}"));
+    }
+
+    fn put_end(&self, out: &mut Vec<u8>) {
+        match (self.is_json, self.left_out) {
+            (true, 0) => out.extend_from_slice(b"]}\n"),
+            (true, records) => put(out, format_args!("],\"more\":{records}}}\n")),
+            (false, 0) => {}
+            (false, records) => {
+                put(out, format_args!("# more: {records} records that are not listed\n"));
+            }
+        }
     }
 
     /// Writes some lines, the largest count first.
@@ -301,13 +364,14 @@ impl Census {
                 return Slice::Blocked;
             }
             let Some((count, Reverse(name))) = self.lines.pop() else {
-                if self.left_out > 0 {
-                    let records = self.left_out;
-                    put(out, format_args!("# more: {records} records that are not listed\n"));
-                }
+                self.put_end(out);
                 self.phase = Phase::Done;
                 return Slice::Done;
             };
+            if self.is_json {
+                self.put_json_line(&name, count, out);
+                continue;
+            }
             match self.listing {
                 Listing::Streams => put_stream(&name, out),
                 _ => logfmt_value(&name, out),

@@ -106,6 +106,14 @@ impl Condition {
         Self::new(subject, name, Test::Match { regex, is_negative })
     }
 
+    /// Bytes that its pattern and the states of that hold.
+    pub(super) fn regex_bytes(&self) -> usize {
+        match &self.test {
+            Test::Match { regex, .. } => regex.memory_bytes(),
+            Test::Compare(..) => 0,
+        }
+    }
+
     fn new(subject: Subject, name: &[u8], test: Test) -> Self {
         let is_of_text = subject == Subject::Field && !METADATA.contains(&name);
         let sign = if is_of_text { Sign::new(name, &test) } else { None };

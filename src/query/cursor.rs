@@ -12,24 +12,28 @@
 //! `after=` names a number before the tail, what came between is lost as well, and part of N.
 //!
 //! An `after=` at or above the head names a record that there is not: the answer is one line that
-//! says so.
+//! says so, but for a tail that is resumed.
 
 mod count;
+mod memo;
 mod print;
 mod sorted;
 mod walk;
 
 pub(super) use count::Counts;
+pub use memo::TailMemo;
 
-use std::io::Write;
-
+use memo::Likeness;
 use sorted::Sorted;
-use walk::Run;
+pub(super) use walk::{Run, slots_ahead};
 
 use super::matcher::Scan;
-use super::render::{LocalTime, head};
+use super::render::{LocalTime, Note, head, note};
 use super::{Filter, Format, Order, Query, Stamp};
 use crate::segment::{BlockId, Segment, Seq, Store};
+
+/// Numbers this far below the first of a segment were never its own.
+const OTHER_SEGMENT_NUMBERS: u64 = 1000;
 
 /// What a slice has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +56,7 @@ pub struct Cursor {
     order: Order,
     stamp: Stamp,
     is_bare: bool,
+    likeness: Likeness,
     is_tail: bool,
     phase: Phase,
     /// The format begins with a line of its own, which is still to be written.
@@ -89,7 +94,10 @@ pub struct Cursor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Refuses this number, which no record has yet.
-    Refuse(Seq),
+    Refuse {
+        after: Seq,
+        newest: Seq,
+    },
     Count,
     Announce,
     Print,
@@ -119,12 +127,26 @@ impl Cursor {
         mut phase: Phase,
     ) -> Self {
         let (tail, head) = (segment.tail(), segment.head());
+        let end = query.before.map_or(head, |before| before.min(head));
         let (mut start, mut notice) = (tail, 0);
         match query.after {
-            Some(after) if after >= head => phase = Phase::Refuse(after),
+            Some(after) if after >= head && query.is_resumed => {
+                // How many it missed nobody knows, but that all there are came since.
+                (start, notice) = (head, segment.records().max(1));
+            }
+            Some(after) if after >= head => {
+                phase = Phase::Refuse { after, newest: Seq(head.0.saturating_sub(1)) };
+            }
             Some(Seq(after)) => {
                 start = tail.max(Seq(after + 1));
-                notice = start.0 - (after + 1);
+                notice = start.min(end).0.saturating_sub(after + 1);
+                let first = segment.first_ever().0;
+                if after.saturating_add(OTHER_SEGMENT_NUMBERS) < first {
+                    // It was the number of a record of another segment, of which nobody knows how
+                    // many there were; one who resumes has missed at least one.
+                    notice = start.min(end).0.saturating_sub(first);
+                    notice = notice.max(u64::from(query.is_resumed));
+                }
             }
             None if phase == Phase::Live => start = head,
             None => {}
@@ -135,7 +157,9 @@ impl Cursor {
             format: query.format,
             order: query.order,
             stamp: query.stamp,
-            is_bare: query.is_bare,
+            // No other line fits into objects.
+            is_bare: query.is_bare || matches!(query.format, Format::Ndjson | Format::Sse),
+            likeness: Likeness::new(query.likeness),
             is_tail,
             phase,
             is_head_due: true,
@@ -147,8 +171,8 @@ impl Cursor {
                 Order::Oldest | Order::Newest => limit,
             },
             start,
-            end: head,
-            at: if backwards { head } else { start },
+            end,
+            at: if backwards { end } else { start },
             backwards,
             scan: Scan::new(query.stamp),
             is_searched: false,
@@ -181,6 +205,11 @@ impl Cursor {
         self.scanned_bytes
     }
 
+    /// Bytes that its patterns and their states hold.
+    pub fn regex_bytes(&self) -> usize {
+        self.filter.regex_bytes()
+    }
+
     /// Lines that were written as `# lost`, since the cursor was made.
     pub fn lost_lines(&self) -> u64 {
         self.lost_lines
@@ -197,7 +226,7 @@ impl Cursor {
         if self.scan.block.is_some() {
             return self.scan.block;
         }
-        if matches!(self.phase, Phase::Refuse(_) | Phase::Announce | Phase::Done)
+        if matches!(self.phase, Phase::Refuse { .. } | Phase::Announce | Phase::Done)
             || self.has_notice_first()
         {
             return None;
@@ -237,7 +266,7 @@ impl Cursor {
             return Slice::More;
         }
         match self.phase {
-            Phase::Refuse(after) => self.refuse(after, out),
+            Phase::Refuse { .. } => self.refuse(out),
             Phase::Done => Slice::Done,
             Phase::Announce => self.announce(out),
             Phase::Count => self.count(segment),
@@ -257,31 +286,35 @@ impl Cursor {
         }
     }
 
+    /// Why the question is not answered, where it goes on behind a record that there is not; known
+    /// before the first slice.
+    pub fn refusal(&self) -> Option<String> {
+        let Phase::Refuse { after, newest } = self.phase else { return None };
+        Some(format!("bad after \"{}\" (allowed: up to {})", after.0, newest.0))
+    }
+
     /// Says what was lost before the walk, if anything was.
     fn notify(&mut self, out: &mut Vec<u8>) {
         self.put_head(out);
         match std::mem::take(&mut self.notice) {
             0 => {}
-            lines => self.lose(lines, out),
+            lines => self.lose(lines, self.start, out),
         }
     }
 
-    /// The whole answer to a question that goes on behind a record that there is not.
-    fn refuse(&mut self, after: Seq, out: &mut Vec<u8>) -> Slice {
-        let newest = self.end.0.saturating_sub(1);
-        put_line(out, format_args!("ERROR: bad after \"{}\" (allowed: up to {newest})", after.0));
+    /// The whole answer to a question that is refused.
+    fn refuse(&mut self, out: &mut Vec<u8>) -> Slice {
+        if let Some(reason) = self.refusal() {
+            note(self.format, &Note::Refused(&reason), out);
+        }
         self.phase = Phase::Done;
         Slice::Done
     }
 
-    fn lose(&mut self, lines: u64, out: &mut Vec<u8>) {
+    /// Says that `lines` are lost, of which all stood before `next`.
+    fn lose(&mut self, lines: u64, next: Seq, out: &mut Vec<u8>) {
         self.lost_lines += lines;
-        put_line(out, format_args!("# lost {lines} lines"));
+        let through = Some(Seq(next.0.saturating_sub(1)));
+        note(self.format, &Note::Lost { lines, through }, out);
     }
-}
-
-fn put_line(out: &mut Vec<u8>, line: std::fmt::Arguments<'_>) {
-    // Writing into memory cannot fail.
-    let _ = out.write_fmt(line);
-    out.push(b'\n');
 }

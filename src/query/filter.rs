@@ -99,6 +99,11 @@ impl Filter {
         self.levels &= bits.fold(0, |all, bit| all | bit);
     }
 
+    /// Whether records of this level are asked for.
+    pub(super) fn wants_level(&self, level: Level) -> bool {
+        self.levels & bit(level) != 0
+    }
+
     /// Asks for records of the time `from` or later.
     pub fn from(&mut self, from: Wall) {
         self.from = from;
@@ -140,6 +145,12 @@ impl Filter {
         }
         let sender = Sender { named: self.named(labels), labels: &|| labels };
         self.step_text(text, Lead::Records, &sender, &mut budget) == Some(true)
+    }
+
+    /// Bytes that its patterns and their states hold.
+    pub(super) fn regex_bytes(&self) -> usize {
+        let own = self.regex.as_ref().map_or(0, Regex::memory_bytes);
+        own + self.conditions.iter().map(Condition::regex_bytes).sum::<usize>()
     }
 
     /// Whether the text matters, whoever sent it.

@@ -1,99 +1,24 @@
 //! The parameters of QUERY and TAIL: `name=value`, one row of a table each.
 
-use super::condition::{Comparison, Condition, Subject};
+mod parameters;
+mod search;
+mod table;
+
+pub use parameters::Parameters;
+pub use search::quote;
+
+use super::Query;
+use super::condition::{Comparison, Subject};
 use super::error::QueryError;
-use super::regex::Regex;
 use super::time::{Moment, TimeContext};
-use super::{Format, Order, Query, Stamp};
-use crate::level::Level;
-use crate::limits::{CONDITION_BYTES_MAX, CONDITION_PATTERNS_MAX, CONDITIONS_MAX, KEYWORDS_MAX};
 use crate::message::fields::METADATA;
-use crate::segment::Seq;
-
-/// One parameter.
-struct Parameter {
-    name: &'static str,
-    /// Parameters with the same one are names of the same thing, of which only one may be given.
-    group: &'static str,
-    place: Place,
-    /// The comparisons it has.
-    comparisons: &'static [Comparison],
-    apply: Apply,
-}
-
-type Apply = fn(&mut Draft<'_>, Comparison, Vec<u8>) -> Result<(), QueryError>;
-
-const fn row(
-    name: &'static str,
-    group: &'static str,
-    place: Place,
-    comparisons: &'static [Comparison],
-    apply: Apply,
-) -> Parameter {
-    Parameter { name, group, place, comparisons, apply }
-}
-
-/// Where a parameter may stand.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Both,
-    Query,
-    Tail,
-}
-
-const EQUAL: &[Comparison] = &[Comparison::Equal];
-const ORDER: &[Comparison] = &[
-    Comparison::Equal,
-    Comparison::NotEqual,
-    Comparison::Above,
-    Comparison::AtLeast,
-    Comparison::Below,
-    Comparison::AtMost,
-];
+use table::Parameter;
 
 /// The labels that streams have wherever they come from; the names of METADATA are as good.
 const LABELS: [&str; 4] = ["host", "app", "facility", "transport"];
 
 /// What a condition on a field of the line begins with.
 const FIELD: &[u8] = b"field.";
-
-/// Every parameter, in the order in which errors list them.
-const PARAMETERS: &[Parameter] = &[
-    row("keyword", "keyword", Place::Both, EQUAL, keyword),
-    row("!keyword", "!keyword", Place::Both, EQUAL, without),
-    row("keywords", "keywords", Place::Both, EQUAL, keywords),
-    row("operator", "operator", Place::Both, EQUAL, operator),
-    row("regex", "regex", Place::Both, EQUAL, regex),
-    row("time_from", "since", Place::Both, EQUAL, since),
-    row("time_to", "until", Place::Both, EQUAL, until),
-    row("since", "since", Place::Both, EQUAL, since),
-    row("until", "until", Place::Both, EQUAL, until),
-    row("level", "level", Place::Both, ORDER, level),
-    row("source", "source", Place::Both, EQUAL, source),
-    row("limit", "limit", Place::Both, EQUAL, limit),
-    row("order", "order", Place::Query, EQUAL, order),
-    row("time", "time", Place::Both, EQUAL, stamp),
-    row("format", "format", Place::Both, EQUAL, format),
-    row("after", "after", Place::Both, EQUAL, after),
-    row("n", "n", Place::Tail, EQUAL, backlog),
-];
-
-/// Parameters that may be given several times: a record must meet each.
-const REPEATABLE: [&str; 2] = ["!keyword", "level"];
-
-/// A query whose parameters are still being read.
-struct Draft<'a> {
-    context: &'a TimeContext<'a>,
-    query: Query,
-    keywords: Vec<Vec<u8>>,
-    wants_any: Option<bool>,
-    from: Option<(Moment, Vec<u8>)>,
-    to: Option<(Moment, Vec<u8>)>,
-    conditions: usize,
-    patterns: usize,
-    /// How many times `!keyword=` was given.
-    unwanted: usize,
-}
 
 /// What a word asks for.
 enum Name {
@@ -110,42 +35,9 @@ pub fn parse_parameters(
     is_tail: bool,
     context: &TimeContext<'_>,
 ) -> Result<Query, QueryError> {
-    let mut draft = Draft {
-        context,
-        query: Query::default(),
-        keywords: Vec::new(),
-        wants_any: None,
-        from: None,
-        to: None,
-        conditions: 0,
-        patterns: 0,
-        unwanted: 0,
-    };
-    let mut given: Vec<&'static str> = Vec::new();
-    let mut rest = text.trim_ascii();
-    while !rest.is_empty() {
-        let (name, comparison, after) = name(rest, is_tail, context)?;
-        let (value, after) = word(after, rest)?;
-        match name {
-            Name::Parameter(parameter)
-                if given.contains(&parameter.group) && !REPEATABLE.contains(&parameter.group) =>
-            {
-                return Err(QueryError::Repeated(parameter.name));
-            }
-            Name::Parameter(parameter) => {
-                given.push(parameter.group);
-                (parameter.apply)(&mut draft, comparison, value)?;
-            }
-            Name::Condition(subject, name) => {
-                draft.condition(subject, &name, comparison, &value)?
-            }
-        }
-        rest = after.trim_ascii_start();
-    }
-    if given.contains(&"after") && given.contains(&"n") {
-        return Err(QueryError::Exclusive("after=", "n="));
-    }
-    draft.finish()
+    let mut parameters = Parameters::new(is_tail, context);
+    parameters.line(text)?;
+    parameters.finish()
 }
 
 /// Reads the two times of a FILTER, of one or two words each; where there is only one, the range
@@ -246,6 +138,20 @@ impl<'a> Spelling<'a> {
         let (comparison, shown, rest) = comparison(rest).ok_or_else(no_parameter)?;
         Ok(Self { name, comparison, shown, rest })
     }
+
+    /// The name where it is not one of a field.
+    fn bare(&self) -> Result<Option<&'a [u8]>, QueryError> {
+        match &self.name {
+            Spelled::Field(name) if name.is_empty() => Err(QueryError::Nameless),
+            Spelled::Field(_) => Ok(None),
+            Spelled::Bare(name) => Ok(Some(name)),
+        }
+    }
+
+    /// The name of the field; empty where it is not one of a field.
+    fn field(&self) -> &[u8] {
+        if let Spelled::Field(name) = &self.name { name } else { b"" }
+    }
 }
 
 fn is_field(start: &[u8]) -> bool {
@@ -263,37 +169,9 @@ pub fn parameter_bytes(word: &[u8]) -> Option<usize> {
     is_named.then_some(word.len() - spelling.rest.len())
 }
 
-/// Reads a name and a comparison.
-fn name<'a>(
-    text: &'a [u8],
-    is_tail: bool,
-    context: &TimeContext<'_>,
-) -> Result<(Name, Comparison, &'a [u8]), QueryError> {
-    let Spelling { name, comparison, shown, rest } = Spelling::read(text)?;
-    let seen = match name {
-        Spelled::Field(name) if name.is_empty() => return Err(QueryError::Nameless),
-        Spelled::Field(name) => {
-            return Ok((Name::Condition(Subject::Field, name), comparison, rest));
-        }
-        Spelled::Bare(name) => name,
-    };
-    let place = if is_tail { Place::Tail } else { Place::Query };
-    let mut allowed =
-        PARAMETERS.iter().filter(|row| row.place == Place::Both || row.place == place);
-    let Some(row) = allowed.clone().find(|row| row.name.as_bytes().eq_ignore_ascii_case(seen))
-    else {
-        if let Some(label) = label_name(seen, context) {
-            return Ok((Name::Condition(Subject::Label, label), comparison, rest));
-        }
-        let names: Vec<_> = allowed.by_ref().map(|row| row.name).chain(LABELS).collect();
-        let allowed = names.join(", ");
-        return Err(QueryError::UnknownParameter { seen: seen.to_vec(), allowed });
-    };
-    if row.comparisons.contains(&comparison) {
-        return Ok((Name::Parameter(row), comparison, rest));
-    }
-    let allowed = if row.comparisons.len() > 1 { "=, !=, >, >=, <, <=" } else { "=" };
-    Err(QueryError::Comparison { name: row.name, seen: shown, allowed })
+/// The names of parameters and of the labels that there always are, as errors list them.
+fn names<'a>(parameters: impl Iterator<Item = &'a str>) -> String {
+    parameters.chain(LABELS).collect::<Vec<_>>().join(", ")
 }
 
 /// The label that a bare name means, if any: those there always are and metadata in any case.
@@ -385,204 +263,4 @@ pub(crate) fn number(text: &[u8], min: u64) -> Option<u64> {
         return None;
     }
     std::str::from_utf8(text).ok()?.parse().ok().filter(|number| *number >= min)
-}
-
-impl Draft<'_> {
-    fn finish(mut self) -> Result<Query, QueryError> {
-        match (self.keywords.is_empty(), self.wants_any) {
-            (true, Some(_)) => {
-                return Err(QueryError::Missing { name: "keywords", allowed: "with operator=" });
-            }
-            (false, Some(true)) => self.query.filter.any_keyword(&self.keywords),
-            _ => self.keywords.iter().for_each(|text| self.query.filter.keyword(text)),
-        }
-        range(self.query, self.from, self.to)
-    }
-
-    fn condition(
-        &mut self,
-        subject: Subject,
-        name: &[u8],
-        comparison: Comparison,
-        value: &[u8],
-    ) -> Result<(), QueryError> {
-        self.conditions += 1;
-        if self.conditions > CONDITIONS_MAX {
-            return Err(QueryError::Conditions);
-        }
-        if let Some(long) = [name, value].iter().find(|text| text.len() > CONDITION_BYTES_MAX) {
-            return Err(QueryError::LongCondition { bytes: long.len() });
-        }
-        let is_pattern = matches!(comparison, Comparison::Matches | Comparison::MatchesNot);
-        // No stream has an empty label, and an empty pattern asks nothing.
-        if value.is_empty() && (is_pattern || subject == Subject::Label) {
-            return Err(QueryError::Valueless { name: name.to_vec() });
-        }
-        self.query.filter.condition(if is_pattern {
-            self.patterns += 1;
-            if self.patterns > CONDITION_PATTERNS_MAX {
-                return Err(QueryError::Patterns);
-            }
-            let is_negative = comparison == Comparison::MatchesNot;
-            Condition::matches(subject, name, Regex::new(value)?, is_negative)
-        } else {
-            Condition::compare(subject, name, comparison, value)
-        });
-        Ok(())
-    }
-
-    fn moment(&self, value: Vec<u8>) -> Result<Option<(Moment, Vec<u8>)>, QueryError> {
-        let text = std::str::from_utf8(&value).unwrap_or("");
-        match Moment::parse(text, self.context) {
-            Some(moment) => Ok(Some((moment, value))),
-            None => Err(QueryError::Time(value)),
-        }
-    }
-}
-
-type Applied = Result<(), QueryError>;
-
-fn keyword(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    if value.is_empty() {
-        return Err(QueryError::Missing { name: "keyword", allowed: "any text" });
-    }
-    draft.query.filter.keyword(&value);
-    Ok(())
-}
-
-fn without(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    if value.is_empty() {
-        return Err(QueryError::Missing { name: "!keyword", allowed: "any text" });
-    }
-    draft.unwanted += 1;
-    if draft.unwanted > KEYWORDS_MAX {
-        let allowed = const { "16 of them at most" };
-        return Err(QueryError::Value { name: "!keyword", seen: value, allowed });
-    }
-    draft.query.filter.without(&value);
-    Ok(())
-}
-
-fn keywords(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    draft.keywords = value.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
-    if draft.keywords.iter().any(Vec::is_empty) || draft.keywords.len() > KEYWORDS_MAX {
-        let allowed = const { "1 to 16 texts, as a,b" };
-        return Err(QueryError::Value { name: "keywords", seen: value, allowed });
-    }
-    Ok(())
-}
-
-fn operator(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    draft.wants_any = match &value.to_ascii_lowercase()[..] {
-        b"and" => Some(false),
-        b"or" => Some(true),
-        _ => {
-            return Err(QueryError::Value { name: "operator", seen: value, allowed: "AND, OR" });
-        }
-    };
-    Ok(())
-}
-
-fn regex(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    if value.is_empty() {
-        return Err(QueryError::Missing { name: "regex", allowed: "a regular expression" });
-    }
-    draft.query.filter.regex(Regex::new(&value)?);
-    Ok(())
-}
-
-fn since(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    draft.from = draft.moment(value)?;
-    Ok(())
-}
-
-fn until(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    draft.to = draft.moment(value)?;
-    Ok(())
-}
-
-fn level(draft: &mut Draft<'_>, comparison: Comparison, value: Vec<u8>) -> Applied {
-    let Some(wanted) = Level::from_name(&value) else {
-        let allowed = "unknown, trace, debug, info, notice, warning, error, critical, alert, \
-             emergency";
-        return Err(QueryError::Value { name: "level", seen: value, allowed });
-    };
-    draft.query.filter.levels(|level| comparison.accepts(level.cmp(&wanted)));
-    Ok(())
-}
-
-fn source(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    if value.is_empty() {
-        return Err(QueryError::Missing { name: "source", allowed: "a sender's address" });
-    }
-    draft.query.filter.source(&value);
-    Ok(())
-}
-
-fn limit(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    let Some(limit) = number(&value, 1) else {
-        return Err(QueryError::Value { name: "limit", seen: value, allowed: "1 or more" });
-    };
-    draft.query.limit = Some(limit);
-    Ok(())
-}
-
-fn order(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    draft.query.order = match &value.to_ascii_lowercase()[..] {
-        b"asc" => Order::Oldest,
-        b"desc" => Order::Newest,
-        b"time" => Order::Time,
-        _ => {
-            let allowed = "asc, desc, time";
-            return Err(QueryError::Value { name: "order", seen: value, allowed });
-        }
-    };
-    Ok(())
-}
-
-fn stamp(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    draft.query.stamp = match &value.to_ascii_lowercase()[..] {
-        b"received" => Stamp::Received,
-        b"event" => Stamp::Event,
-        _ => {
-            return Err(QueryError::Value {
-                name: "time",
-                seen: value,
-                allowed: "received, event",
-            });
-        }
-    };
-    Ok(())
-}
-
-fn format(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    draft.query.format = match &value.to_ascii_lowercase()[..] {
-        b"text" => Format::Text,
-        b"json" => Format::Json,
-        b"logfmt" => Format::Logfmt,
-        b"csv" => Format::Csv,
-        b"raw" => Format::Raw,
-        _ => {
-            let allowed = "text, json, logfmt, csv, raw";
-            return Err(QueryError::Value { name: "format", seen: value, allowed });
-        }
-    };
-    Ok(())
-}
-
-fn after(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    let Some(seq) = number(&value, 0) else {
-        let allowed = "the number of a record";
-        return Err(QueryError::Value { name: "after", seen: value, allowed });
-    };
-    draft.query.after = Some(Seq(seq));
-    Ok(())
-}
-
-fn backlog(draft: &mut Draft<'_>, _: Comparison, value: Vec<u8>) -> Applied {
-    let Some(backlog) = number(&value, 0) else {
-        return Err(QueryError::Value { name: "n", seen: value, allowed: "0 or more" });
-    };
-    draft.query.backlog = backlog;
-    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Questions: the language they are asked in, the filter they become, and the cursor that answers.
 //!
 //! A [`Query`] is what was asked. A [`Cursor`] walks the segment with it, one bounded step a call,
-//! and writes what it finds. Start at [`Cursor::slice`]. A [`Census`] counts what there is.
+//! and writes what it finds. Start at [`Cursor::slice`]. A [`Census`] counts what there is, and
+//! [`Hits`] when there was how much of it.
 //!
 //! **Invariant:** nothing here knows sockets, files or clocks; the time arrives as an argument.
 //!
@@ -13,6 +14,7 @@ mod cursor;
 mod error;
 mod filter;
 mod hir;
+mod hits;
 mod language;
 mod matcher;
 mod needle;
@@ -26,15 +28,18 @@ mod tests;
 
 pub use census::{Census, Listing};
 use condition::{Comparison, Condition, Subject};
-pub use cursor::{Cursor, Slice};
+pub use cursor::{Cursor, Slice, TailMemo};
 pub(crate) use error::Echo;
 pub use error::QueryError;
 pub use filter::Filter;
+pub use hits::{Buckets, Hits, StepError};
+pub use language::{Parameters, parameter_bytes, parse_parameters, quote, unquote};
 pub(crate) use language::{known_label, number, parse_range};
-pub use language::{parameter_bytes, parse_parameters, unquote};
 pub use regex::{Budget, Regex, RegexError};
-pub use render::{LocalTime, fuzz_render, head, render};
+pub(crate) use render::json_string;
+pub use render::{LocalTime, fuzz_render, head, keep_alive, render};
 pub use time::TimeContext;
+pub(crate) use time::parse_duration;
 pub use which_time::Stamp;
 
 use crate::message::fields;
@@ -53,6 +58,11 @@ pub struct Query {
     pub is_recent: bool,
     /// Only records after this one.
     pub after: Option<Seq>,
+    /// Only records before this one.
+    pub before: Option<Seq>,
+    /// Of a tail: where `after` names a record that there is not, what there was is lost, and the
+    /// tail begins with what comes: the records may have begun anew since.
+    pub is_resumed: bool,
     /// Of a tail: so many of the newest records first.
     pub backlog: u64,
     /// Which time the filter means, and the answer shows.
@@ -61,6 +71,9 @@ pub struct Query {
     pub format: Format,
     /// Leaves out the line `FOUND: N matches`.
     pub is_bare: bool,
+    /// Of a tail: what it asks of a record but for `since=` and `until=`, and how it shows one,
+    /// spelled in one way only. Tails with the same may share what they find. Empty: with nobody.
+    pub likeness: Vec<u8>,
 }
 
 /// Which end an answer begins at.
@@ -89,12 +102,16 @@ pub enum Format {
     Csv,
     /// The record's bytes.
     Raw,
+    /// A JSON object a line, as HTTP answers it; notes are objects too.
+    Ndjson,
+    /// The same objects as Server-Sent Events.
+    Sse,
 }
 
 impl Format {
     /// Whether it shows what is inside a record's text.
     fn shows_fields(self) -> bool {
-        matches!(self, Self::Json | Self::Logfmt | Self::Csv)
+        !matches!(self, Self::Text | Self::Raw)
     }
 }
 

@@ -6,13 +6,20 @@ mod csv;
 mod json;
 mod local_time;
 mod logfmt;
+mod ndjson;
+mod sse;
 
+pub(crate) use json::string as json_string;
 pub use local_time::LocalTime;
 pub(super) use logfmt::value as logfmt_value;
+pub(super) use ndjson::stream as json_stream;
+pub use sse::keep_alive;
+
+use std::io::Write as _;
 
 use super::which_time::wall;
 use super::{Format, Stamp};
-use crate::segment::Record;
+use crate::segment::{Record, Seq};
 
 /// The line that an answer in this format begins with; empty where there is none.
 pub fn head(format: Format) -> &'static [u8] {
@@ -37,7 +44,45 @@ pub fn render(
             out.extend_from_slice(record.text);
             out.push(b'\n');
         }
+        Format::Ndjson => {
+            ndjson::object(record, time, out);
+            out.push(b'\n');
+        }
+        Format::Sse => sse::event(record, time, out),
     }
+}
+
+/// What an answer says beside records.
+#[derive(Debug)]
+pub(super) enum Note<'a> {
+    /// Records that the ring took before they were shown; where that is known, their newest.
+    Lost { lines: u64, through: Option<Seq> },
+    /// The record of this number is damaged.
+    Damaged(Seq),
+    /// Only the newest so many of all matches were put in order.
+    Sorted { shown: u64, of: u64 },
+    /// Why the question is not answered.
+    Refused(&'a str),
+}
+
+/// Appends a note in the way of the format.
+pub(super) fn note(format: Format, note: &Note<'_>, out: &mut Vec<u8>) {
+    match (format, note) {
+        (Format::Sse, _) => return sse::note(note, out),
+        (Format::Ndjson, _) => ndjson::note(note, out),
+        (_, Note::Lost { lines, .. }) => words(format_args!("# lost {lines} lines"), out),
+        (_, Note::Damaged(seq)) => words(format_args!("# damaged seq={}", seq.0), out),
+        (_, Note::Sorted { shown, of }) => {
+            words(format_args!("# sorted the newest {shown} of {of}"), out);
+        }
+        (_, Note::Refused(reason)) => words(format_args!("ERROR: {reason}"), out),
+    }
+    out.push(b'\n');
+}
+
+fn words(words: std::fmt::Arguments<'_>, out: &mut Vec<u8>) {
+    // Writing into memory cannot fail.
+    let _ = out.write_fmt(words);
 }
 
 fn text(stamp: Stamp, record: &Record<'_>, time: &mut LocalTime, out: &mut Vec<u8>) {
@@ -75,7 +120,7 @@ pub fn fuzz_render(data: &[u8]) {
     let (&count, rest) = data.split_first().unwrap_or((&0, b""));
     let (labels, text) = rest.split_at(rest.len().min(usize::from(count)));
     let record = Record {
-        seq: crate::segment::Seq(17),
+        seq: Seq(17),
         text,
         level: crate::level::Level::Info,
         received_ns: 1_795_168_800_000_000_000,
@@ -84,7 +129,7 @@ pub fn fuzz_render(data: &[u8]) {
         cut: false,
     };
     let mut time = LocalTime::new(jiff::tz::TimeZone::UTC);
-    for format in [Format::Text, Format::Json, Format::Logfmt, Format::Csv] {
+    for format in [Format::Text, Format::Json, Format::Logfmt, Format::Csv, Format::Ndjson] {
         let mut out = Vec::new();
         render(format, Stamp::Event, &record, &mut time, &mut out);
         assert!(out.ends_with(b"\n"));
@@ -96,6 +141,14 @@ pub fn fuzz_render(data: &[u8]) {
         }
         assert_eq!(memchr::memchr(b'\n', &out), Some(out.len() - 1), "{format:?}");
         assert!(format == Format::Text || std::str::from_utf8(&out).is_ok(), "{format:?}");
-        assert!(format != Format::Json || json::is_json(&out));
+        let is_json = matches!(format, Format::Json | Format::Ndjson);
+        assert!(!is_json || json::is_json(&out));
+        if format == Format::Ndjson {
+            let mut event = Vec::new();
+            render(Format::Sse, Stamp::Event, &record, &mut time, &mut event);
+            let expected = [b"id: 17\ndata: ", &out[..], b"\n"].concat();
+            assert_eq!(event, expected);
+            assert!(!event.contains(&b'\r'), "CR ends a line too");
+        }
     }
 }

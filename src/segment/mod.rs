@@ -25,6 +25,7 @@ mod slot;
 mod store;
 mod superblock;
 mod sync;
+mod usage;
 mod walk;
 
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use slot::Slot;
 pub use store::{MemStore, Store};
 pub use superblock::OpenError;
 pub use sync::{SyncTicket, SyncWish};
+pub use usage::Usage;
 
 use crate::level::Level;
 

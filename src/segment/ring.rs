@@ -266,6 +266,12 @@ impl<S: Store> Segment<S> {
         &self.counters
     }
 
+    /// The first number that the segment could give: numbers begin at the Unix time of its
+    /// creation, in microseconds.
+    pub fn first_ever(&self) -> Seq {
+        Seq((self.sync.created_ns / 1000).min(self.tail.0))
+    }
+
     /// The oldest visible record, or [`Self::head`] where none is visible.
     #[inline]
     pub fn tail(&self) -> Seq {

@@ -1,20 +1,24 @@
 //! The second pass of a query, and the life of a tail: the hits are written.
 
+use std::io::Write as _;
+
 use super::walk::Search;
-use super::{Cursor, Phase, Slice, put_line};
+use super::{Cursor, Phase, Slice};
 use crate::limits::{QUERY_FIELDS_BYTES_PER_SLICE, QUERY_SORT_MAX};
-use crate::query::render::{LocalTime, render};
+use crate::query::render::{LocalTime, Note, note, render};
 use crate::segment::{Block, Segment, Seq, Store};
 
 impl Cursor {
     pub(super) fn announce(&mut self, out: &mut Vec<u8>) -> Slice {
         if !self.is_bare {
-            put_line(out, format_args!("FOUND: {} matches", self.found + self.notice));
+            // Writing into memory cannot fail.
+            let _ = writeln!(out, "FOUND: {} matches", self.found + self.notice);
         }
         self.notify(out);
         if self.sort_left_out() > 0 {
-            let all = QUERY_SORT_MAX as u64 + self.sort_left_out();
-            put_line(out, format_args!("# sorted the newest {QUERY_SORT_MAX} of {all}"));
+            let shown = QUERY_SORT_MAX as u64;
+            let of = shown + self.sort_left_out();
+            note(self.format, &Note::Sorted { shown, of }, out);
         }
         self.phase = if self.found == 0 { Phase::Done } else { Phase::Print };
         if self.phase == Phase::Done { Slice::Done } else { Slice::More }
@@ -39,7 +43,7 @@ impl Cursor {
             self.end = segment.head();
             if self.at < segment.tail() && !self.is_searched {
                 self.scan.close(&mut self.filter);
-                self.lose(segment.tail().0 - self.at.0, out);
+                self.lose(segment.tail().0 - self.at.0, segment.tail(), out);
                 self.at = segment.tail();
                 return Slice::More;
             }
@@ -132,7 +136,7 @@ impl Cursor {
             }
             Err(damaged) => {
                 self.damaged_lines += 1;
-                put_line(out, format_args!("# damaged seq={}", damaged.seq.0));
+                note(self.format, &Note::Damaged(damaged.seq), out);
             }
         }
         self.told += 1;
@@ -150,7 +154,7 @@ impl Cursor {
     fn lose_counted(&mut self, lines: u64, out: &mut Vec<u8>) {
         if lines > 0 && !self.is_tail {
             self.told += lines;
-            self.lose(lines, out);
+            self.lose(lines, self.at, out);
         }
     }
 }

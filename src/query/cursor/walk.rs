@@ -7,7 +7,7 @@ use crate::query::regex::Budget;
 use crate::segment::{BlockId, Segment, Seq, Store};
 
 /// What there is to search next.
-pub(super) enum Run {
+pub(in crate::query) enum Run {
     /// Some slots of a block.
     Slots(BlockId, (u32, u32)),
     /// Many blocks were skipped; there is more.
@@ -112,14 +112,24 @@ impl Cursor {
             let low = bounds.0.0.saturating_sub(summary.first.0) as u32;
             return (low < high).then_some((id, low, high));
         }
-        self.at = self.at.max(bounds.0);
-        if self.at >= bounds.1 {
-            return None;
-        }
-        let id = segment.block_containing(self.at)?;
-        let summary = segment.summary(id)?;
-        let low = self.at.0.saturating_sub(summary.first.0) as u32;
-        let high = bounds.1.min(summary.end()).0.checked_sub(summary.first.0)? as u32;
-        (low < high).then_some((id, low, high))
+        slots_ahead(segment, &mut self.at, bounds)
     }
+}
+
+/// The block that a walk forwards within `bounds` comes to next, and the part of its slots to be
+/// walked; moves `at` to where that begins. `None` where the walk is over.
+pub(in crate::query) fn slots_ahead<S: Store>(
+    segment: &Segment<S>,
+    at: &mut Seq,
+    bounds: (Seq, Seq),
+) -> Option<(BlockId, u32, u32)> {
+    *at = (*at).max(bounds.0);
+    if *at >= bounds.1 {
+        return None;
+    }
+    let id = segment.block_containing(*at)?;
+    let summary = segment.summary(id)?;
+    let low = at.0.saturating_sub(summary.first.0) as u32;
+    let high = bounds.1.min(summary.end()).0.checked_sub(summary.first.0)? as u32;
+    (low < high).then_some((id, low, high))
 }

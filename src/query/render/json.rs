@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 use super::{LocalTime, decimal, wall};
+pub use crate::message::escape::escape;
 use crate::message::fields::{self, Value};
 use crate::message::has_bad_time;
 use crate::query::label;
@@ -111,54 +112,9 @@ fn verbatim(json: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn string(text: &[u8], out: &mut Vec<u8>) {
+/// Appends a JSON string.
+pub(crate) fn string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     escape(text, out);
     out.push(b'"');
-}
-
-/// Appends the inside of a JSON string: RFC 8259, section 7. What is not UTF-8 becomes U+FFFD.
-pub fn escape(text: &[u8], out: &mut Vec<u8>) {
-    // Nearly all lines are whole UTF-8, which this tells several times faster than chunk by chunk.
-    if std::str::from_utf8(text).is_ok() {
-        return escape_valid(text, out);
-    }
-    for chunk in text.utf8_chunks() {
-        escape_valid(chunk.valid().as_bytes(), out);
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
-        }
-    }
-}
-
-fn escape_valid(text: &[u8], out: &mut Vec<u8>) {
-    let mut rest = text;
-    while let Some(at) = rest.chunks(32).position(needs_escape) {
-        let (clean, piece) = rest.split_at(at * 32);
-        out.extend_from_slice(clean);
-        let (piece, after) = piece.split_at(piece.len().min(32));
-        piece.iter().for_each(|byte| escape_byte(*byte, out));
-        rest = after;
-    }
-    out.extend_from_slice(rest);
-}
-
-/// Whether one of `piece` must be escaped; without an exit, so that it becomes vector code.
-fn needs_escape(piece: &[u8]) -> bool {
-    piece.iter().fold(false, |any, &byte| any | (byte < b' ') | (byte == b'"') | (byte == b'\\'))
-}
-
-fn escape_byte(byte: u8, out: &mut Vec<u8>) {
-    match byte {
-        b'"' => out.extend_from_slice(b"\\\""),
-        b'\\' => out.extend_from_slice(b"\\\\"),
-        b'\n' => out.extend_from_slice(b"\\n"),
-        b'\r' => out.extend_from_slice(b"\\r"),
-        b'\t' => out.extend_from_slice(b"\\t"),
-        0..b' ' => {
-            let hex = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte)]);
-        }
-        _ => out.push(byte),
-    }
 }

@@ -250,7 +250,7 @@ fn a_tail_that_is_overtaken_says_how_much_it_missed() {
 }
 
 /// A store whose bytes can be swapped for damaged ones while a segment owns it.
-struct Fragile {
+pub(super) struct Fragile {
     bytes: Vec<u8>,
     damaged: std::cell::OnceCell<Vec<u8>>,
 }
@@ -267,7 +267,7 @@ impl Store for Fragile {
 
 /// Ten records `word0 x` to `word9 x`, of which byte `at` of record `index`'s text, or of its slot
 /// where `is_slot`, is overwritten with `byte`.
-fn damaged(index: u32, is_slot: bool, at: usize, byte: u8) -> Segment<Fragile> {
+pub(super) fn damaged(index: u32, is_slot: bool, at: usize, byte: u8) -> Segment<Fragile> {
     let store = Fragile { bytes: vec![0; 1 << 20], damaged: std::cell::OnceCell::new() };
     let geometry = Geometry::for_size(1 << 20).unwrap();
     let mut segment = Segment::create(store, geometry, Options::default(), 7, NOW);

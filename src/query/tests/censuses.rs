@@ -72,6 +72,89 @@ fn what_there_is_is_listed_the_most_first() {
 }
 
 #[test]
+fn a_census_may_be_one_json_object() {
+    let mut segment = ring();
+    for (level, labels) in [
+        (Level::Error, &b"app=a \\\"b\"\0host=h1\0transport=udp"[..]),
+        (Level::Info, b"app=x\0host=h2\0transport=tcp"),
+        (Level::Info, b"app=x\0host=h2\0transport=tcp"),
+        (Level::Unknown, b"odd\n=\xff"),
+        (Level::Unknown, b""),
+    ] {
+        append(&mut segment, b"line", level, NOW, labels);
+    }
+    for (listing, expected) in [
+        (
+            Listing::Labels,
+            concat!(
+                r#"{"labels":[{"name":"app","values":2},{"name":"host","values":2},"#,
+                r#"{"name":"transport","values":2},{"name":"odd\n","values":1}]}"#
+            ),
+        ),
+        (
+            values("host"),
+            r#"{"name":"host","values":[{"value":"h2","count":2},{"value":"h1","count":1}]}"#,
+        ),
+        (
+            values("app"),
+            r#"{"name":"app","values":[{"value":"x","count":2},{"value":"a \\\"b\"","count":1}]}"#,
+        ),
+        (
+            values("odd\n"),
+            "{\"name\":\"odd\\n\",\"values\":[{\"value\":\"\u{fffd}\",\"count\":1}]}",
+        ),
+        (values("\"\n"), r#"{"name":"\"\n","values":[]}"#),
+        (
+            Listing::Levels,
+            concat!(
+                r#"{"by":"level","values":[{"value":"info","count":2},"#,
+                r#"{"value":"unknown","count":2},{"value":"error","count":1}]}"#
+            ),
+        ),
+        (
+            Listing::Streams,
+            concat!(
+                r#"{"by":"stream","values":["#,
+                r#"{"value":"{app=\"x\",host=\"h2\",transport=\"tcp\"}","count":2},"#,
+                r#"{"value":"{}","count":1},"#,
+                r#"{"value":"{app=\"a \\\\\\\"b\\\"\",host=\"h1\",transport=\"udp\"}","count":1},"#,
+                "{\"value\":\"{odd\\n=\\\"\u{fffd}\\\"}\",\"count\":1}]}"
+            ),
+        ),
+        (
+            Listing::Transports,
+            concat!(
+                r#"{"by":"transport","values":[{"value":"tcp","count":2},"#,
+                r#"{"value":"unknown","count":2},{"value":"udp","count":1}]}"#
+            ),
+        ),
+    ] {
+        for out_bytes_max in [1, usize::MAX] {
+            let mut census = Census::new(listing.clone(), &segment).json();
+            let seen = counted(&mut census, &segment, out_bytes_max);
+            assert_eq!(seen, format!("{expected}\n"), "{listing:?}");
+            assert!(serde_json::from_str::<serde_json::Value>(&seen).is_ok());
+        }
+    }
+}
+
+#[test]
+fn what_is_not_listed_is_more() {
+    let mut segment = ring();
+    for index in 0..CENSUS_NAMES_MAX + 33 {
+        append(&mut segment, b"", Level::Info, NOW, format!("host={index}").as_bytes());
+    }
+    let seen = counted(&mut Census::new(values("host"), &segment).json(), &segment, 100);
+    let object: serde_json::Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!(object["values"].as_array().unwrap().len(), CENSUS_NAMES_MAX);
+    assert_eq!(object["more"], 33);
+    assert_eq!(
+        counted(&mut Census::new(Listing::Labels, &ring()).json(), &ring(), 1),
+        "{\"labels\":[]}\n"
+    );
+}
+
+#[test]
 fn what_is_cleared_or_came_later_is_not_counted() {
     let mut segment = filled(&["a", "b"]);
     segment.clear();

@@ -59,7 +59,8 @@ fn a_label_that_a_stream_has_is_a_name() {
 #[test]
 fn conditions_that_are_refused_say_why() {
     let names = "keyword, !keyword, keywords, operator, regex, time_from, time_to, since, until, \
-                 level, source, limit, order, time, format, after, host, app, facility, transport";
+                 level, source, limit, order, time, format, after, before, host, app, \
+                 facility, transport";
     let unknown = |name: &str| {
         format!(
             "unknown parameter \"{name}\" (allowed: {names}; a field of the line is asked for as \

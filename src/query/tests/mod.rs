@@ -3,8 +3,11 @@
 mod answers;
 mod censuses;
 mod conditions;
+mod pages;
 mod patterns;
+mod shared;
 mod shown;
+mod tallies;
 mod times;
 
 use jiff::tz::TimeZone;

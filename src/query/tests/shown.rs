@@ -213,3 +213,86 @@ fn text_shows_the_time_asked_for() {
     check((Format::Text, Stamp::Event), b"", 0, "x", "[2026-11-20 10:00:00] x\n");
     check((Format::Text, Stamp::Received), b"", EVENT, "x", "[2026-11-20 10:00:00] x\n");
 }
+
+#[test]
+fn an_object_of_http_has_the_labels_beside_the_message() {
+    let time = r#"{"seq":1795168800000042,"_time":"2026-11-20T10:00:00.123456789Z""#;
+    let labels = concat!(
+        r#""_stream":"{app=\"x\",host=\"10.0.0.5\"}","#,
+        r#""level":"warning","app":"x","host":"10.0.0.5""#
+    );
+    for (text, expected) in [
+        (&b"hello"[..], format!(r#"{time},"_msg":"hello",{labels}}}"#)),
+        (b"", format!(r#"{time},"_msg":"",{labels}}}"#)),
+        (
+            b"{\"msg\":\"a \\\"b\\\"\",\"status\":503,\"u\":{\"n\":\"bob\"}}",
+            format!(
+                "{time},{}",
+                [
+                    r#""_msg":"a \"b\"","#,
+                    labels,
+                    r#","fields":{"msg":"a \"b\"","status":503,"u.n":"bob"},"#,
+                    r#""raw":"{\"msg\":\"a \\\"b\\\"\",\"status\":503,\"u\":{\"n\":\"bob\"}}"}"#
+                ]
+                .concat()
+            ),
+        ),
+        (
+            b"a\r\n\xff\x1b[31m</script>",
+            format!("{time},\"_msg\":\"a\\r\\n\u{fffd}\\u001b[31m</script>\",{labels}}}"),
+        ),
+        (
+            b"<34>1 2026-13-45T99:00:00Z edge1 - - - - x",
+            format!(
+                "{time},\"event_time\":null,{}",
+                [
+                    r#""_msg":"x","#,
+                    labels,
+                    r#","fields":{"pri":34,"facility":"auth","severity":2,"host":"edge1"},"#,
+                    r#""raw":"<34>1 2026-13-45T99:00:00Z edge1 - - - - x"}"#
+                ]
+                .concat()
+            ),
+        ),
+    ] {
+        // The page wants UTC, whatever the server's zone is.
+        for zone in ["UTC", "Asia/Kolkata"] {
+            let line = shown(Format::Ndjson, zone, text);
+            assert_eq!(String::from_utf8(line.clone()).unwrap(), format!("{expected}\n"));
+            let event = shown(Format::Sse, zone, text);
+            let id = "id: 1795168800000042";
+            assert_eq!(String::from_utf8(event).unwrap(), format!("{id}\ndata: {expected}\n\n"));
+        }
+    }
+}
+
+#[test]
+fn a_label_never_takes_the_place_of_what_each_object_has() {
+    let labels =
+        b"_msg=1\0a\"b=c\\d\"e\0error=2\0fields=3\0level=4\0lost=5\0raw=6\0seq=7\0x=\xff\n";
+    let record = Record { labels, event_ns: 1_500_000_000, ..record(b"text") };
+    let (mut out, mut time) = (Vec::new(), LocalTime::new(TimeZone::UTC));
+    render(Format::Ndjson, Stamp::Received, &record, &mut time, &mut out);
+    let text = String::from_utf8(out).unwrap();
+    let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(object["_msg"], "text");
+    assert_eq!(object["level"], "warning");
+    assert_eq!(object["seq"], 1_795_168_800_000_042_u64);
+    assert_eq!(object["event_time"], "1970-01-01T00:00:01.500000000Z");
+    assert_eq!(object["a\"b"], "c\\d\"e");
+    assert_eq!(object["x"], "\u{fffd}\n");
+    assert_eq!(object.as_object().unwrap().len(), 8);
+    let stream = concat!(
+        r#"{_msg="1",a"b="c\\d\"e",error="2",fields="3",level="4",lost="5",raw="6",seq="7","#,
+        "x=\"\u{fffd}\\n\"}"
+    );
+    assert_eq!(object["_stream"], stream);
+}
+
+#[test]
+fn what_keeps_a_connection_open_says_where_to_go_on() {
+    let mut out = Vec::new();
+    keep_alive(Seq(18), &mut out);
+    keep_alive(Seq(0), &mut out);
+    assert_eq!(out, b": keep-alive\nid: 17\n\n: keep-alive\nid: 0\n\n");
+}
