@@ -15,6 +15,7 @@ mod layers;
 mod senders;
 mod table;
 mod value;
+mod web;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,10 @@ pub struct Settings {
     pub query_socket: Option<PathBuf>,
     /// Port of the HTTP listener; 0 = off.
     pub http_port: u16,
+    /// What every path of HTTP begins with: empty, or `/a/b`.
+    pub http_prefix: String,
+    /// Origins whose pages may read answers; `*` = all.
+    pub cors: Vec<String>,
     /// Port of the IRC listener; `None` = off.
     pub irc_port: Option<u16>,
     /// Whether IRC is on.
@@ -331,10 +336,6 @@ impl Settings {
         self.settle_line()?;
         self.settle_dirty()?;
         self.settle_test_mode(warnings);
-        if self.http_port != 0 {
-            let port = self.http_port;
-            warnings.push(format!("--http-port {port} ignored: HTTP is not built yet"));
-        }
         if let Some(port) = self.irc_port {
             warnings.push(format!("--irc-port {port} ignored: IRC is not built yet"));
         }

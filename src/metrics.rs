@@ -1,6 +1,19 @@
 //! What is counted. A counter only grows, and belongs to one thread.
+//!
+//! `STATS` shows it as `Key=Value`, `src/reactor/exposition.rs` as metric families.
 
-use crate::clock::{Mono, SECOND};
+mod durations;
+pub mod families;
+mod histogram;
+pub mod http;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use durations::Durations;
+pub use histogram::Histogram;
+pub use http::HttpMetrics;
+
+use crate::clock::{Mono, Wall};
 use crate::level::Level;
 use crate::message::Transport;
 
@@ -74,6 +87,8 @@ pub struct Metrics {
     pub census_left_out: u64,
     /// Records that failed their checksum when they were to be served.
     pub damaged: u64,
+    /// Records that were found damaged when the segment was opened.
+    pub opened_damaged: u64,
     /// Bytes of text that queries and tails looked at.
     pub scanned_bytes: u64,
     /// Turns of the reactor.
@@ -100,6 +115,8 @@ pub struct Metrics {
     pub syncs: u64,
     /// Failed syncs.
     pub sync_failures: u64,
+    /// When the last successful sync ended; 0 before the first.
+    pub sync_last_ended: Wall,
     /// Nanoseconds the last sync took.
     pub sync_last_ns: u64,
     /// Nanoseconds the longest sync took.
@@ -116,85 +133,39 @@ pub struct Metrics {
     pub log_suppressed: u64,
     /// How long turns take.
     pub turn_times: Durations,
+    /// How long after its time the loop came to what was due: at most a millisecond of it is the
+    /// poll's own.
+    pub lag_times: Durations,
+    /// How long syncs take, those that failed among them.
+    pub sync_times: Histogram,
+    /// How long questions about records took, from the question to the last of its answer, waiting
+    /// included. Those that follow what comes in never end, and are not in it.
+    pub query_times: Histogram,
+    /// What came over HTTP.
+    pub http: HttpMetrics,
 }
 
-/// How many buckets [`Durations`] has: up to 2^39 ns, nine minutes.
-const BUCKETS: usize = 40;
-
-/// A histogram of durations by powers of two, with the worst of the last one to two minutes.
-#[derive(Debug, Clone)]
-pub struct Durations {
-    counts: [u64; BUCKETS],
-    /// The worst of this minute and of the one before.
-    worst: [u64; 2],
-    /// When this minute began.
-    minute_start: Mono,
-}
-
-impl Default for Durations {
-    fn default() -> Self {
-        Self { counts: [0; BUCKETS], worst: [0; 2], minute_start: 0 }
+impl Metrics {
+    /// A turn that began at `began` has ended.
+    pub fn turn_ended(&mut self, began: Mono, ended: Mono) {
+        self.turn_times.record(ended, ended.saturating_sub(began));
     }
-}
 
-impl Durations {
-    /// Adds one duration.
-    pub fn record(&mut self, now: Mono, ns: u64) {
-        let bucket = (64 - ns.leading_zeros() as usize).min(BUCKETS - 1);
-        self.counts[bucket] += 1;
-        let since = now.saturating_sub(self.minute_start);
-        if since >= 60 * SECOND {
-            self.worst = if since < 120 * SECOND { [0, self.worst[0]] } else { [0; 2] };
-            self.minute_start = now;
+    /// A question about records was answered to its end, `ns` nanoseconds after it was asked.
+    pub fn query_finished(&mut self, ns: u64) {
+        self.query_times.record(ns);
+    }
+
+    /// A sync that took `ns` nanoseconds has ended, well or not.
+    pub fn sync_ended(&mut self, ns: u64, is_good: bool, now: Wall) {
+        self.sync_times.record(ns);
+        self.sync_last_ns = ns;
+        self.sync_max_ns = self.sync_max_ns.max(ns);
+        if is_good {
+            self.syncs += 1;
+            self.sync_last_ended = now;
+        } else {
+            self.sync_failures += 1;
         }
-        self.worst[0] = self.worst[0].max(ns);
-    }
-
-    /// The longest of the last one to two minutes, in nanoseconds.
-    pub fn worst(&self) -> u64 {
-        self.worst[0].max(self.worst[1])
-    }
-
-    /// An upper bound, in nanoseconds, of the given share (in thousandths) of all durations; 0
-    /// before the first.
-    pub fn quantile(&self, thousandths: u64) -> u64 {
-        let total: u64 = self.counts.iter().sum();
-        let wanted = total.saturating_mul(thousandths).div_ceil(1000);
-        let mut seen = 0;
-        for (bucket, count) in self.counts.iter().enumerate() {
-            seen += count;
-            if *count > 0 && seen >= wanted {
-                return 1 << bucket;
-            }
-        }
-        0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quantile_bounds_its_share_from_above() {
-        let mut times = Durations::default();
-        assert_eq!(times.quantile(990), 0);
-        for _ in 0..99 {
-            times.record(0, 1000);
-        }
-        times.record(0, 1_000_000);
-        assert_eq!(times.quantile(500), 1024);
-        assert_eq!(times.quantile(990), 1024);
-        assert_eq!(times.quantile(1000), 1 << 20);
-    }
-
-    #[test]
-    fn the_worst_is_forgotten_after_two_minutes() {
-        let mut times = Durations::default();
-        times.record(0, 5000);
-        times.record(61 * SECOND, 10);
-        assert_eq!(times.worst(), 5000);
-        times.record(122 * SECOND, 20);
-        assert_eq!(times.worst(), 20);
     }
 }

@@ -25,6 +25,8 @@ pub enum Command {
     Tail(TailArgs),
     /// Lines to a server.
     Send(SendArgs),
+    /// The server's numbers.
+    Stats(StatsArgs),
     /// Is it alive?
     Ping(PingArgs),
     /// Is the segment whole?
@@ -72,6 +74,12 @@ pub struct ServeArgs {
     /// see the table
     #[argh(option, arg_name = "PORT")]
     http_port: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "PATH")]
+    http_prefix: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "ORIGIN")]
+    cors: Vec<String>,
     /// see the table
     #[argh(switch, short = 'i')]
     irc: bool,
@@ -168,6 +176,7 @@ impl ServeArgs {
             ("query-port", self.query_port),
             ("query-socket", self.query_socket),
             ("http-port", self.http_port),
+            ("http-prefix", self.http_prefix),
             ("irc-port", self.irc_port),
             ("bind", self.bind),
             ("dir", self.dir),
@@ -202,6 +211,7 @@ impl ServeArgs {
         let switches = switches.into_iter().filter(|(_, is_on)| *is_on);
         let lists = [
             ("allow", self.allow),
+            ("cors", self.cors),
             ("proxy-from", self.proxy_from),
             ("syslog", self.syslog),
             ("unix", self.unix),
@@ -259,6 +269,21 @@ pub struct SendArgs {
     /// the file; standard input without it, or for -
     #[argh(positional, arg_name = "FILE")]
     pub file: Option<String>,
+}
+
+/// Show what a server counts, and how it is
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand, name = "stats")]
+pub struct StatsArgs {
+    /// ask the server at HOST:PORT or unix:PATH (default: 127.0.0.1:9998)
+    #[argh(option, arg_name = "HOST:PORT")]
+    pub addr: Option<String>,
+    /// print every metric as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+    /// show it again every second, with rates
+    #[argh(switch)]
+    pub watch: bool,
 }
 
 /// See whether a server answers; exit code 0 or 1

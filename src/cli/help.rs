@@ -100,6 +100,23 @@ pub static PAGES: &[Page] = &[
         ],
     },
     Page {
+        name: "stats",
+        usage: &["[--json] [--watch] [--addr ADDR]"],
+        essay: &[
+            "Shows how many lines came, were kept and were dropped, how full the ring is, how long \
+             syncs and answers take, and what of the server is not well.",
+            "With --json every metric is printed as one object, by the names of the page of \
+             metrics: a number, or an object by the values of its labels. It is what SIGUSR1 \
+             writes to DIR/metrics.json. With --watch it comes again every second until it is \
+             interrupted; with both, an object a line.",
+            "Exits with 0, or with 2 on an error.",
+        ],
+        examples: &[
+            ("logcaster stats --watch", "see how it goes"),
+            ("logcaster stats --json | jq .logcaster_dropped_total", "what was dropped, and why"),
+        ],
+    },
+    Page {
         name: "ping",
         usage: &["[--ready] [--addr ADDR]"],
         essay: &[
@@ -224,7 +241,7 @@ fn client_flags(command: &str) -> Vec<FlagLine> {
         },
         env: match (flag.long, command) {
             ("--addr", "send") => vec!["LOGCASTER_LOG_ADDR", "LOGCASTER_ADDR"],
-            ("--addr", "query" | "tail" | "ping") => vec!["LOGCASTER_ADDR"],
+            ("--addr", "query" | "tail" | "stats" | "ping") => vec!["LOGCASTER_ADDR"],
             _ => Vec::new(),
         },
     });
@@ -421,6 +438,7 @@ mod tests {
         for (command, expected) in [
             ("query", "[LOGCASTER_ADDR]"),
             ("tail", "[LOGCASTER_ADDR]"),
+            ("stats", "[LOGCASTER_ADDR]"),
             ("ping", "[LOGCASTER_ADDR]"),
             ("send", "[LOGCASTER_LOG_ADDR, LOGCASTER_ADDR]"),
         ] {

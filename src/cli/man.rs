@@ -48,7 +48,10 @@ fn render() -> String {
     let reloadable = crate::config::TABLE.iter().filter(|row| row.reloadable);
     let names: Vec<String> = reloadable.map(|row| roff(row.name)).collect();
     out.push_str(&format!("{}.\n", names.join(", ")));
-    out.push_str(".SH EXAMPLES\n");
+    out.push_str(
+        ".TP\n.B SIGUSR1\nWrite every metric as JSON to DIR/metrics.json, where records are \
+         kept on disk, and the numbers of STATS to the own log.\n.SH EXAMPLES\n",
+    );
     for (line, about) in PAGES.iter().flat_map(|page| page.examples) {
         out.push_str(&format!(
             ".TP\n.B {}\n{}\n",
@@ -62,8 +65,8 @@ fn render() -> String {
 /// The variables that no flag of `serve` stands for.
 const ENVIRONMENT: &str = ".SH ENVIRONMENT\nEvery flag of serve names its variable above. An \
     empty variable counts as unset; an unknown one that begins with LOGCASTER_ is warned about.\n\
-    .TP\n.B LOGCASTER_ADDR\nWhere query, tail and ping ask, as \\-\\-addr. Without a port it is \
-    the default one.\n.TP\n.B LOGCASTER_LOG_ADDR\nWhere send sends; without it, the host of \
+    .TP\n.B LOGCASTER_ADDR\nWhere query, tail, stats and ping ask, as \\-\\-addr. Without a port \
+    it is the default one.\n.TP\n.B LOGCASTER_LOG_ADDR\nWhere send sends; without it, the host of \
     LOGCASTER_ADDR.\n.TP\n.B NO_COLOR\nNo colours on a terminal.\n.TP\n.B TZ\nThe zone of the \
     times that the server shows and reads; UTC without it.\n";
 

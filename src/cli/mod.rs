@@ -20,6 +20,7 @@ mod ping;
 mod query;
 mod send;
 pub mod serve;
+mod stats;
 mod tail;
 
 use crate::config;
@@ -96,6 +97,7 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Query(args) => query::run(args),
         Command::Tail(args) => tail::run(args),
         Command::Send(args) => send::run(args),
+        Command::Stats(args) => stats::run(args),
         Command::Ping(args) => ping::run(args),
         Command::Verify(args) => offline::verify(args),
         Command::Export(args) => offline::export(args),

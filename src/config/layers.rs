@@ -302,6 +302,8 @@ fn blank(layers: &Layers) -> Settings {
         query_port: 0,
         query_socket: None,
         http_port: 0,
+        http_prefix: String::new(),
+        cors: Vec::new(),
         irc_port: None,
         irc: false,
         irc_port_number: 0,

@@ -4,6 +4,7 @@
 use super::inputs::{self, FRAMINGS, Zone};
 use super::senders;
 use super::value::{self, Expected};
+use super::web;
 use super::{AllowRule, LogFormat, LogLevel, Settings, SyncMode};
 use core::ops::RangeInclusive;
 
@@ -60,7 +61,7 @@ pub(super) const SWITCH: Setting = Setting {
 };
 
 /// What the rows of ports have in common.
-const PORT: Setting = Setting { value: Some("PORT"), is_port: true, ..SWITCH };
+pub(super) const PORT: Setting = Setting { value: Some("PORT"), is_port: true, ..SWITCH };
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -267,15 +268,9 @@ pub static TABLE: &[Setting] = &[
         essay: "Its owner and group may use it, and may CLEAR. Reach it with --addr unix:PATH.",
         ..SWITCH
     },
-    Setting {
-        name: "http-port",
-        env: "LOGCASTER_HTTP_PORT",
-        default: "9090",
-        set: |s, text| value::port(text, "off").map(|port| s.http_port = port),
-        show: |s| s.http_port.to_string(),
-        help: "Serve HTTP on PORT, 0 = off",
-        ..PORT
-    },
+    web::HTTP_PORT,
+    web::HTTP_PREFIX,
+    web::CORS,
     Setting {
         name: "irc",
         short: Some('i'),

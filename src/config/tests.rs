@@ -127,7 +127,6 @@ fn what_kubernetes_injects_is_warned_about_and_ignored() {
         "LOGCASTER_SIZ ignored: unknown variable (did you mean LOGCASTER_SIZE?)",
         &format!("LOGCASTER_PORT \"tcp://10.0.0.1:9999\" {hint}"),
         &format!("LOGCASTER_HTTP_PORT \"tcp://10.0.0.1:9090\" {hint}"),
-        "--http-port 9090 ignored: HTTP is not built yet",
     ];
     assert_eq!(warnings, expected);
     assert_eq!(resolved(&[], &[("LOGCASTER_PORT", "1234")]).unwrap().0.log_port, 1234);
@@ -159,6 +158,8 @@ fn a_bad_value_is_one_line_that_says_what_is_allowed() {
             "localhost",
             "numeric addresses, as 127.0.0.1 or 127.0.0.1,::1, or all (names are not looked up)",
         ),
+        ("http-prefix", "logs", "a path such as /logs"),
+        ("cors", "grafana", "an origin such as https://grafana.example:3000, or *"),
         ("allow", "web=10.0.0.0/8", "a listener before the =: log, query, http, irc or clear"),
         ("allow", "ten", "a network such as 10.0.0.0/8, fd00::/8 or 192.0.2.7"),
         ("dir", "", "a directory"),

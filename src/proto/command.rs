@@ -18,6 +18,8 @@ pub enum Command {
     Count,
     /// The server's numbers.
     Stats,
+    /// Every metric, as JSON.
+    Metrics,
     /// Whether the server answers.
     Ping,
     /// Whether it answers questions about records yet.
@@ -78,8 +80,8 @@ pub const COMMANDS: &[Row] = &[
     row("COUNT", "", "how many lines there are", "COUNT", Parse::Alone(|| Command::Count)),
     row(
         "STATS",
-        "[level|stream|transport]",
-        "the server's numbers as Key=Value; with a word, how many lines there are of each",
+        "[level|stream|transport|json]",
+        "the server's numbers as Key=Value, or every metric as json; else lines by that word",
         "STATS level",
         Parse::With(stats),
     ),
@@ -261,6 +263,7 @@ QUERY and TAIL take: keyword=TEXT keywords=A,B operator=AND|OR regex=PATTERN
   field.NAME= of the line, as field.status>=500 (JSON, also a.b.c, key=value, syslog's data):
   = != > >= < <= as numbers where both are, ~ !~ match a pattern; != !~ also where it is absent
   source=ADDRESS limit=N order=asc|desc|time time=received|event after=SEQ; TAIL: n=N
+  QUERY: before=SEQ (with order=desc the page before the last line shown)
   format=text|json|logfmt|csv|raw
   a value with spaces stands in quotes: keyword=\"connection refused\"
 time=event takes the time that the line says, where it says one, else when it came; json,
@@ -306,11 +309,12 @@ fn stats(name: &'static str, rest: &[u8], _: &TimeContext<'_>) -> Result<Command
     let rest = rest.trim_ascii_end();
     match &rest.to_ascii_lowercase()[..] {
         b"" => Ok(Command::Stats),
+        b"json" => Ok(Command::Metrics),
         b"level" => Ok(Command::Census(Listing::Levels)),
         b"stream" => Ok(Command::Census(Listing::Streams)),
         b"transport" => Ok(Command::Census(Listing::Transports)),
         _ => {
-            let allowed = "STATS, STATS level, STATS stream, STATS transport";
+            let allowed = "STATS, STATS level, STATS stream, STATS transport, STATS json";
             Err(QueryError::Value { name, seen: rest.to_vec(), allowed }.into())
         }
     }
@@ -411,6 +415,7 @@ mod tests {
             "stats Level",
             "STATS stream",
             "STATS transport",
+            "STATS JSON",
             "LABELS",
             "VALUES app",
             "VALUES \"host\" ",

@@ -11,13 +11,13 @@ use super::stream::{Peer, Stream};
 use super::{LISTENERS, Reactor, sys};
 use crate::clock::{MS, Mono};
 use crate::limits::{
-    ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, DRAIN_MS, QUESTION_IDLE_MS, QUESTION_PLACES,
+    ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, DRAIN_MS, HTTP_IDLE_MS, QUESTION_IDLE_MS, QUESTION_PLACES,
     REFUSALS_AT_ONCE,
 };
 use crate::log::Severity;
 use crate::message::Transport;
 use crate::proto::frame::Framing;
-use crate::session::{LogSession, QuestionSession, Session};
+use crate::session::{HttpSession, LogSession, QuestionSession, Session};
 
 /// How long to wait before an address that is taken is tried again.
 const BIND_RETRY: Duration = Duration::from_millis(20);
@@ -148,9 +148,9 @@ impl Reactor {
             return;
         }
         if let Some(reason) = self.no_place(role) {
-            return self.refuse(stream, peer, &reason);
+            return self.refuse(stream, peer, role, &reason);
         }
-        stream.prepare(role == Role::Questions);
+        stream.prepare(matches!(role, Role::Questions | Role::Http));
         let session = match role {
             Role::Logs | Role::Syslog => {
                 stream.reset_at_close(true);
@@ -161,11 +161,17 @@ impl Reactor {
                 let is_trusted = peer.ip().is_none_or(may_clear);
                 Session::Questions(Box::new(QuestionSession::new(is_trusted)))
             }
+            Role::Http => Session::Http(Box::new(HttpSession::new(
+                &super::http::peer_name(&peer),
+                false,
+                self.now,
+            ))),
         };
         let Some(token) = self.insert(stream, peer, session) else { return };
         let idle_ns = match role {
             Role::Logs | Role::Syslog => self.idle_ns(),
             Role::Questions => Some(self.question_idle_ns()),
+            Role::Http => Some(HTTP_IDLE_MS * MS),
         };
         if let (Some(idle_ns), Some(connection)) = (idle_ns, self.connections.get_mut(token)) {
             connection.set_deadline(self.now.saturating_add(idle_ns), &mut self.timers);
@@ -173,14 +179,17 @@ impl Reactor {
     }
 
     /// Why there is no place for one more of `role`, where there is none.
-    fn no_place(&self, role: Role) -> Option<String> {
+    pub(super) fn no_place(&self, role: Role) -> Option<String> {
         let senders = self.count_role("logs");
         let others = self.count_role("questions");
+        let http = self.count_role("http");
         let clients_max = self.settings.max_clients;
         let all_max = clients_max + QUESTION_PLACES;
         match role {
             Role::Logs | Role::Syslog => (senders >= clients_max)
                 .then(|| format!("too many clients: {senders} connected, {clients_max} allowed")),
+            Role::Http => (http >= clients_max)
+                .then(|| format!("too many clients: {http} connected, {clients_max} allowed")),
             Role::Questions => (senders + others >= all_max).then(|| {
                 format!(
                     "too many connections: {others} ask and {senders} send, {all_max} allowed in \
@@ -221,7 +230,7 @@ impl Reactor {
     }
 
     /// Tells a client in one line why it has no place, as long as few are being told.
-    fn refuse(&mut self, stream: Stream, peer: Peer, reason: &str) {
+    fn refuse(&mut self, stream: Stream, peer: Peer, role: Role, reason: &str) {
         self.metrics.connections_refused += 1;
         self.log.event(
             self.wall,
@@ -234,7 +243,12 @@ impl Reactor {
         }
         let Some(token) = self.insert(stream, peer, Session::Refused) else { return };
         let Some(connection) = self.connections.get_mut(token) else { return };
-        connection.outbox.bytes().extend_from_slice(format!("ERROR: {reason}\n").as_bytes());
+        let out = connection.outbox.bytes();
+        if role == Role::Http {
+            super::http::refusal(reason, self.wall, out);
+        } else {
+            out.extend_from_slice(format!("ERROR: {reason}\n").as_bytes());
+        }
         self.finish_answers(token);
     }
 
@@ -257,11 +271,19 @@ impl Reactor {
     pub(super) fn finish_answers(&mut self, token: Token) {
         let Some(connection) = self.connections.get_mut(token) else { return };
         match connection.outbox.write_to(&mut connection.stream) {
-            Ok(written) => connection.bytes_out += written as u64,
+            Ok(written) => {
+                connection.bytes_out += written as u64;
+                if matches!(connection.session, Session::Http(_)) {
+                    self.metrics.http.bytes_out += written as u64;
+                }
+            }
             Err(_) => return self.close(token, "peer gone"),
         }
         if !connection.outbox.is_empty() {
             connection.is_ending = true;
+            if matches!(connection.session, Session::Http(_)) {
+                connection.set_deadline(self.now + HTTP_IDLE_MS * MS, &mut self.timers);
+            }
             return;
         }
         if std::mem::replace(&mut connection.is_draining, true) {

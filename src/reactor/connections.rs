@@ -28,8 +28,14 @@ pub struct Connection {
     pub is_peer_done: bool,
     /// It stands in a ready list.
     pub is_queued: bool,
+    /// It is an upload that waits until the segment takes lines.
+    pub is_stalled: bool,
+    /// It stands among the tails that have shown everything.
+    pub is_following: bool,
     /// Bytes of the outbox that were counted against the memory budget.
     pub outbox_counted: usize,
+    /// Bytes that its session holds, as they were counted; not of a sender of log lines.
+    pub held_counted: usize,
     /// It ends once the outbox is empty.
     pub is_ending: bool,
     /// We have sent our last byte and only wait for the peer to close.
@@ -46,6 +52,8 @@ pub struct Connection {
     pub bytes_in: u64,
     /// Bytes the socket took.
     pub bytes_out: u64,
+    /// As many as that when its deadline came last.
+    pub bytes_out_seen: u64,
 }
 
 impl Connection {
@@ -58,9 +66,12 @@ impl Connection {
             session,
             outbox: Outbox::default(),
             outbox_counted: 0,
+            held_counted: 0,
             is_readable: false,
             is_peer_done: false,
             is_queued: false,
+            is_stalled: false,
+            is_following: false,
             is_ending: false,
             is_draining: false,
             deadline: None,
@@ -69,6 +80,7 @@ impl Connection {
             opened: now,
             bytes_in: 0,
             bytes_out: 0,
+            bytes_out_seen: 0,
         }
     }
 
@@ -167,6 +179,16 @@ impl Connections {
     pub fn count(&self, role: &str) -> usize {
         // Counted as they come and go, for a thousand arrive at once after a restart.
         self.roles.iter().find(|(name, _)| *name == role).map_or(0, |(_, count)| *count)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Every role that somebody had, and how many have it now.
+    pub fn roles(&self) -> &[(&'static str, usize)] {
+        &self.roles
     }
 
     /// Whether there is none.

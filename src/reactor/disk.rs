@@ -2,8 +2,9 @@
 //! One syncs; the other prepares what is needed next, so that a reader never waits for a sync to
 //! end.
 //!
-//! They share nothing with the reactor but the file's descriptor and their pipe ends. Orders come
-//! in as 32-byte messages, answers leave as such, and arrive as events of the reactor's poll.
+//! They share nothing with the reactor but the file's descriptor, their pipe ends and a channel for
+//! small files to be written. Orders come in as 32-byte messages, answers leave as such, and arrive
+//! as events of the reactor's poll.
 //!
 //! An order to pre-write is worked off in steps, between which other orders are taken.
 
@@ -11,7 +12,9 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mio::unix::pipe;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -48,6 +51,8 @@ pub enum Order {
         /// The byte behind the last.
         to: u64,
     },
+    /// Write a small file beside the segment: see [`DiskHelper::write_file`].
+    WriteFile,
 }
 
 impl Order {
@@ -72,12 +77,17 @@ pub struct Done {
 const MESSAGE_BYTES: usize = 32;
 const _: () = assert!(DISK_ORDERS_MAX * MESSAGE_BYTES <= libc::PIPE_BUF * 16);
 
+/// A file to be written: its path and all of its bytes.
+type SmallFile = (PathBuf, Vec<u8>);
+
 /// The reactor's side of the helper.
 #[derive(Debug)]
 pub struct DiskHelper {
     syncs: pipe::Sender,
     preparations: pipe::Sender,
     answers: pipe::Receiver,
+    /// What each [`Order::WriteFile`] is about, in order.
+    files: Sender<SmallFile>,
     /// Orders without their last answer.
     in_flight: usize,
     /// Orders that were not taken.
@@ -95,9 +105,17 @@ impl DiskHelper {
         let (answers_out, answers) = pipe::new()?;
         answers_out.set_nonblocking(false)?;
         let answers_out = OwnedFd::from(answers_out);
-        let syncs = spawn("sync", syncing, answers_out.try_clone()?)?;
-        let preparations = spawn("prepare", preparing, answers_out)?;
-        Ok(Self { syncs, preparations, answers, in_flight: 0, refused: 0 })
+        let (files, files_in) = channel();
+        let syncs = spawn("sync", syncing, answers_out.try_clone()?, None)?;
+        let preparations = spawn("prepare", preparing, answers_out, Some(files_in))?;
+        Ok(Self { syncs, preparations, answers, files, in_flight: 0, refused: 0 })
+    }
+
+    /// Puts `bytes` into the file at `path`, whole or not at all, but does not wait for the disk:
+    /// after a power cut it may be missing. `false` where too many orders are under way.
+    pub fn write_file(&mut self, path: PathBuf, bytes: Vec<u8>) -> bool {
+        // The helper that was told waits for the file, which comes at once.
+        self.order(Order::WriteFile) && self.files.send((path, bytes)).is_ok()
     }
 
     /// Where answers arrive, to be registered with the poll.
@@ -159,6 +177,7 @@ fn encode(done: &Done) -> [u8; MESSAGE_BYTES] {
         Order::Prewrite { from, to } => (1, from, to),
         Order::Fetch { from, to } => (2, from, to),
         Order::Flush { from, to } => (3, from, to),
+        Order::WriteFile => (4, 0, 0),
     };
     let mut message = [0; MESSAGE_BYTES];
     message[0..4].copy_from_slice(&kind.to_le_bytes());
@@ -181,19 +200,25 @@ fn decode(message: &[u8; MESSAGE_BYTES]) -> Done {
         0 => Order::Sync,
         1 => Order::Prewrite { from, to },
         2 => Order::Fetch { from, to },
-        _ => Order::Flush { from, to },
+        3 => Order::Flush { from, to },
+        _ => Order::WriteFile,
     };
     Done { order, errno, took_ns: word(24) }
 }
 
 /// Starts one of the threads. Returns where its orders go.
-fn spawn(name: &str, file: File, answers: OwnedFd) -> io::Result<pipe::Sender> {
+fn spawn(
+    name: &str,
+    file: File,
+    answers: OwnedFd,
+    files: Option<Receiver<SmallFile>>,
+) -> io::Result<pipe::Sender> {
     let (orders, orders_in) = pipe::new()?;
     orders_in.set_nonblocking(false)?;
     let answers = File::from(answers);
     std::thread::Builder::new().name(name.into()).stack_size(256 << 10).spawn(move || {
         sys::give_way();
-        Worker { file, orders: orders_in, answers, prewrites: VecDeque::new() }.work();
+        Worker { file, orders: orders_in, answers, files, prewrites: VecDeque::new() }.work();
     })?;
     Ok(orders)
 }
@@ -203,6 +228,8 @@ struct Worker {
     file: File,
     orders: pipe::Receiver,
     answers: File,
+    /// Of the one that writes them: the files to be written.
+    files: Option<Receiver<SmallFile>>,
     /// Pre-writes under way, the first being worked on.
     prewrites: VecDeque<(u64, u64)>,
 }
@@ -224,6 +251,7 @@ impl Worker {
                     Order::Sync => self.file.sync_data(),
                     Order::Fetch { from, to } => fetch(&self.file, from, to, &mut scratch),
                     Order::Flush { from, to } => sys::begin_writeback(&self.file, from, to),
+                    Order::WriteFile => self.write_next_file(),
                     Order::Prewrite { from, to } => {
                         // It is worked off in steps, and each is answered.
                         self.prewrites.push_back((from, to));
@@ -237,6 +265,12 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    fn write_next_file(&self) -> io::Result<()> {
+        let next = self.files.as_ref().and_then(|files| files.recv().ok());
+        let Some((path, bytes)) = next else { return Err(io::ErrorKind::NotFound.into()) };
+        write_whole(&path, &bytes)
     }
 
     fn has_order(&self) -> bool {
@@ -265,6 +299,17 @@ impl Worker {
         };
         self.answers.write_all(&encode(&Done { order, errno, took_ns })).is_ok()
     }
+}
+
+/// Writes a file under another name first, so that whoever reads it finds all of it or what was
+/// there before.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut unnamed = path.as_os_str().to_owned();
+    unnamed.push(".new");
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o640);
+    options.open(&unnamed)?.write_all(bytes)?;
+    std::fs::rename(&unnamed, path)
 }
 
 /// Writes zeros, a page a call: what is written at once lies in the cache as one large folio, and
@@ -306,6 +351,7 @@ mod tests {
             Order::Prewrite { from: 7, to: 1 << 40 },
             Order::Fetch { from: 1, to: 2 },
             Order::Flush { from: 3, to: 4 },
+            Order::WriteFile,
         ] {
             let done = Done { order, errno: 28, took_ns: 123_456_789 };
             assert_eq!(decode(&encode(&done)), done);
@@ -347,6 +393,24 @@ mod tests {
             }
         }
         assert_eq!(file.metadata().unwrap().len(), to);
+        assert_eq!(helper.in_flight, 0);
+    }
+
+    #[test]
+    fn a_file_is_written_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = tempfile::tempfile().unwrap();
+        let mut helper = DiskHelper::start(file.try_clone().unwrap(), file).unwrap();
+        let path = dir.path().join("metrics.json");
+        for text in ["{\"a\":1}\n", "{}\n"] {
+            assert!(helper.write_file(path.clone(), text.into()));
+            let done = wait(&mut helper);
+            assert_eq!((done.order, done.errno), (Order::WriteFile, 0));
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(helper.write_file(dir.path().join("no/such/place"), Vec::new()));
+        assert_eq!(wait(&mut helper).errno, libc::ENOENT);
         assert_eq!(helper.in_flight, 0);
     }
 

@@ -89,10 +89,7 @@ impl Reactor {
         for number in &numbers[..count] {
             match i32::from(*number) {
                 libc::SIGHUP => self.reload(),
-                libc::SIGUSR1 => {
-                    let stats = self.report_stats();
-                    self.log.event(self.wall, Severity::Info, "stats", &[("text", &stats.trim())]);
-                }
+                libc::SIGUSR1 => self.dump_metrics(),
                 _ => self.stop(),
             }
         }
@@ -167,7 +164,10 @@ impl Reactor {
         match self.life.phase {
             Phase::Serving => {}
             Phase::TakingIn if is_late || !owes => self.end_senders(),
-            Phase::Answering if is_late || self.connections.is_empty() => self.sync_last(),
+            Phase::Answering if is_late || self.connections.is_empty() => {
+                self.drop_all();
+                self.sync_last();
+            }
             Phase::Syncing if !self.storage.is_syncing() => self.close_segment(),
             Phase::Closing if self.storage.has_failed() => {
                 self.life.fail(String::from("the last sync failed: not everything is on disk"));
@@ -197,15 +197,24 @@ impl Reactor {
         self.life.until = self.life.end;
     }
 
+    /// Nobody is waited for any longer.
+    fn drop_all(&mut self) {
+        let tokens: Vec<_> = self.connections.iter().map(|one| one.token).collect();
+        for token in tokens {
+            self.drop_connection(token, "stopping");
+        }
+    }
+
     /// Tails end; what is being answered goes on, what is silent is closed.
     fn end_asker(&mut self, token: mio::Token) {
         let Some(connection) = self.connections.get(token) else { return };
         let is_silent = connection.outbox.is_empty() && !connection.is_readable;
         let is_busy = match &connection.session {
             Session::Questions(session) => {
-                (session.is_scanning() && !session.is_tail()) || session.is_waiting()
+                session.running().is_some_and(|running| !running.is_tail) || session.is_waiting()
             }
-            _ => false,
+            Session::Http(session) => session.is_answering(),
+            Session::Logs(_) | Session::Refused => false,
         };
         if is_silent && !is_busy {
             self.close(token, "stopping");
@@ -257,14 +266,10 @@ impl Reactor {
             };
             match done.order {
                 Order::Sync => {
-                    self.metrics.sync_last_ns = done.took_ns;
-                    self.metrics.sync_max_ns = self.metrics.sync_max_ns.max(done.took_ns);
-                    match self.storage.on_synced(&done) {
-                        None => self.metrics.syncs += 1,
-                        Some(error) => {
-                            self.metrics.sync_failures += 1;
-                            self.fail("sync_failed", &error);
-                        }
+                    let failed = self.storage.on_synced(&done);
+                    self.metrics.sync_ended(done.took_ns, failed.is_none(), self.wall);
+                    if let Some(error) = failed {
+                        self.fail("sync_failed", &error);
                     }
                     self.answer_sync_waiters();
                 }
@@ -280,6 +285,7 @@ impl Reactor {
                 }
                 // It has no answer.
                 Order::Flush { .. } => {}
+                Order::WriteFile => self.on_metrics_written(done.errno),
                 Order::Fetch { from, .. } => {
                     for token in self.storage.on_fetched(from) {
                         self.enqueue(token);
@@ -306,6 +312,7 @@ impl Reactor {
                 self.settings = reload.settings;
                 self.log.set_level(self.settings.log_level);
                 self.datagrams.forget_hosts();
+                self.policy = super::http::policy(&self.settings, &self.host_name);
                 intake::apply(&self.settings, &mut self.intake);
                 let age = self.settings.max_age.map(|age| age.as_nanos() as u64);
                 self.storage.set_visible(self.settings.max_logs, age);

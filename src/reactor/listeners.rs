@@ -26,6 +26,8 @@ pub enum Role {
     Syslog,
     /// Commands and answers.
     Questions,
+    /// HTTP.
+    Http,
 }
 
 impl Role {
@@ -35,6 +37,7 @@ impl Role {
             Self::Logs => "logs",
             Self::Syslog => "syslog",
             Self::Questions => "questions",
+            Self::Http => "http",
         }
     }
 
@@ -43,6 +46,7 @@ impl Role {
         match self {
             Self::Logs | Self::Syslog => config::Listener::Log,
             Self::Questions => config::Listener::Query,
+            Self::Http => config::Listener::Http,
         }
     }
 }
@@ -64,6 +68,9 @@ impl Wish {
         let mut wishes = vec![port(Role::Logs, settings.log_port, settings.framing)];
         let inputs = settings.syslog.iter().chain(&settings.unix).cloned();
         wishes.extend(inputs.map(|input| Self { role: Role::Syslog, input }));
+        if settings.http_port != 0 {
+            wishes.push(port(Role::Http, settings.http_port, Framing::Auto));
+        }
         wishes.push(port(Role::Questions, settings.query_port, Framing::Auto));
         wishes.extend(settings.query_socket.clone().map(|path| {
             let place = InputPlace::Unix { path, is_stream: true };

@@ -8,7 +8,10 @@ use mio::Token;
 
 use super::connections::Connection;
 use super::{CONNECTIONS, KMSG, Reactor};
-use crate::limits::{LOG_READ_NS_PER_TURN, READ_BYTES_PER_GO, REFUSALS_AT_ONCE, SCRATCH_BYTES};
+use crate::limits::{
+    LOG_READ_NS_PER_TURN, READ_BYTES_PER_GO, REFUSALS_AT_ONCE, SCRATCH_BYTES, TAIL_WAKE_NS,
+    TAILS_WOKEN_AT_ONCE,
+};
 use crate::log::Severity;
 use crate::metrics::Metrics;
 use crate::proto::frame::{Foreign, MARKS_BYTES_MAX};
@@ -77,11 +80,24 @@ impl Reactor {
         }
     }
 
-    /// Tails have something to look at.
+    /// Tails have something to look at. Where there are many, they look at what a few milliseconds
+    /// brought, not at each line.
     pub(super) fn wake_followers(&mut self) {
-        for token in std::mem::take(&mut self.followers) {
+        self.followers.has_news = !self.followers.tokens.is_empty();
+        if !self.followers.has_news || self.now < self.followers.wake_after {
+            return;
+        }
+        self.followers.has_news = false;
+        let many = self.followers.tokens.len().saturating_sub(TAILS_WOKEN_AT_ONCE) as u64;
+        self.followers.wake_after = self.now.saturating_add(many * TAIL_WAKE_NS);
+        let mut followers = std::mem::take(&mut self.followers.tokens);
+        for token in followers.drain(..) {
+            if let Some(connection) = self.connections.get_mut(token) {
+                connection.is_following = false;
+            }
             self.enqueue(token);
         }
+        self.followers.tokens = followers;
     }
 
     /// One connection's go.
@@ -111,8 +127,12 @@ impl Reactor {
         let input = &self.scratch[..filled];
         let mut taken = session.take(input, is_over, &mut sink);
         let left = &input[taken.used..];
+        let is_http = taken.refused == Some(Refused::Foreign(Foreign::Http));
+        let said = is_http.then(|| left.to_vec());
         let others = self.held_bytes - held_before + self.outbox_bytes;
-        keep(session, left, self.settings.memory.saturating_sub(others), &mut taken, &mut sink);
+        if !is_http {
+            keep(session, left, self.settings.memory.saturating_sub(others), &mut taken, &mut sink);
+        }
         self.held_bytes = self.held_bytes - held_before + session.held_bytes();
         session.is_stalled = taken.full.is_some() || taken.has_more;
         let (is_stalled, wish) = (session.is_stalled, session.next_deadline());
@@ -121,7 +141,10 @@ impl Reactor {
             self.session_timers.arm(at, token);
         }
         if let Some(refused) = taken.refused {
-            self.refuse_sender(token, &refused);
+            match said {
+                Some(said) if self.may_speak_http(token) => self.become_http(token, &said),
+                _ => self.refuse_sender(token, &refused),
+            }
             return Go::Gone;
         }
         // The end was read; it is not announced again.

@@ -8,6 +8,9 @@ mod accept;
 pub mod connections;
 mod datagrams;
 pub mod disk;
+mod exposition;
+mod health;
+mod http;
 mod intake;
 mod kmsg;
 mod life;
@@ -16,6 +19,7 @@ mod logs;
 mod opening;
 pub mod outbox;
 mod pages;
+mod process;
 mod questions;
 mod report;
 mod storage;
@@ -41,7 +45,8 @@ use crate::config::Settings;
 use crate::limits::SCRATCH_BYTES;
 use crate::log::{Log, Severity};
 use crate::metrics::Metrics;
-use crate::query::LocalTime;
+use crate::query::{LocalTime, TailMemo};
+use crate::session::http::guard::Policy;
 use crate::session::slowlog::SlowLog;
 use crate::session::{Intake, Session};
 
@@ -50,6 +55,7 @@ use datagrams::Datagrams;
 use kmsg::Kmsg;
 use life::Life;
 use listeners::Listener;
+use process::Process;
 use storage::Storage;
 use timers::Timers;
 
@@ -87,6 +93,16 @@ fn named_zone() -> Result<TimeZone, jiff::Error> {
     }
 }
 
+/// Tails that have shown everything.
+#[derive(Default)]
+struct Followers {
+    tokens: Vec<Token>,
+    /// There is something for them to look at.
+    has_news: bool,
+    /// Not before this are they told.
+    wake_after: Mono,
+}
+
 /// Everything the server is made of. See the module's text for the way of a turn.
 pub struct Reactor {
     poll: Poll,
@@ -98,6 +114,10 @@ pub struct Reactor {
     settings: Settings,
     log: Log,
     metrics: Metrics,
+    process: Process,
+    /// What was due next when the poll began to wait, and the last such time that was met.
+    due: Option<Mono>,
+    due_met: Mono,
     signals: OwnedFd,
     has_signals: bool,
     has_disk_answers: bool,
@@ -119,7 +139,13 @@ pub struct Reactor {
     /// Senders with something to read, connected or not, in order.
     ready_logs: VecDeque<Token>,
     /// Tails that have shown everything.
-    followers: Vec<Token>,
+    followers: Followers,
+    /// Uploads that wait until the segment takes lines.
+    stalled_uploads: Vec<Token>,
+    /// Tails over HTTP that are open.
+    http_tails: usize,
+    /// Who may ask over HTTP.
+    policy: Policy,
     /// Who waits for the disk before they are answered.
     sync_waiters: Vec<questions::SyncWaiter>,
     /// Who waits for one of the places to scan, in order.
@@ -128,6 +154,8 @@ pub struct Reactor {
     scanners: Vec<Token>,
     storage: Storage,
     time: LocalTime,
+    /// What tails have in common.
+    tail_memo: TailMemo,
     slow: SlowLog,
     scratch: Box<[u8]>,
     /// Bytes held in partial lines, in all.
@@ -167,6 +195,9 @@ impl Reactor {
             clock,
             log,
             metrics: Metrics::default(),
+            process: Process::new(wall),
+            due: None,
+            due_met: 0,
             signals,
             has_signals: false,
             has_disk_answers: false,
@@ -181,12 +212,16 @@ impl Reactor {
             session_timers: Timers::default(),
             ready_questions: VecDeque::new(),
             ready_logs: VecDeque::new(),
-            followers: Vec::new(),
+            followers: Followers::default(),
+            stalled_uploads: Vec::new(),
+            http_tails: 0,
+            policy: http::policy(&settings, &sys::host_name()),
             sync_waiters: Vec::new(),
             scan_queue: VecDeque::new(),
             scanners: Vec::new(),
             storage,
             time: LocalTime::new(zone),
+            tail_memo: TailMemo::default(),
             slow: SlowLog::default(),
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             held_bytes: 0,
@@ -211,6 +246,7 @@ impl Reactor {
     pub fn run(mut self) -> ExitCode {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         loop {
+            self.due = self.next_due();
             let timeout = self.timeout();
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
@@ -232,6 +268,7 @@ impl Reactor {
         self.wall = self.clock.wall();
         self.metrics.turns += 1;
         let began = self.now;
+        self.note_lag();
         for event in events {
             self.note(event);
         }
@@ -240,16 +277,23 @@ impl Reactor {
         self.work_on_storage();
         self.accept();
         self.storage.expire(self.wall);
+        self.wake_uploads();
+        if self.followers.has_news {
+            self.wake_followers();
+        }
+        let head = self.storage.head();
         self.serve_questions();
         self.read_logs();
         self.tell_due();
         self.manage_sync();
         self.fire_timers();
         self.wake_sessions();
+        if self.storage.head() != head {
+            self.wake_followers();
+        }
         let end = self.advance_life();
         self.write_log();
-        let ended = self.clock.mono();
-        self.metrics.turn_times.record(ended, ended - began);
+        self.metrics.turn_ended(began, self.clock.mono());
         end
     }
 
@@ -259,13 +303,20 @@ impl Reactor {
         let has_work = self.settings.spin
             || self.has_signals
             || !self.ready_questions.is_empty()
-            || (takes_logs && !self.ready_logs.is_empty())
+            || (takes_logs && !(self.ready_logs.is_empty() && self.stalled_uploads.is_empty()))
             || self.storage.has_work()
             || self.life.is_ending_now()
             || self.listeners.iter().any(|one| one.is_ready && one.starved_until.is_none());
         if has_work {
             return Some(Duration::ZERO);
         }
+        // Rounded up, for a poll that wakes early would turn in vain.
+        let wait = self.due?.saturating_sub(self.clock.mono()).div_ceil(MS);
+        Some(Duration::from_millis(wait))
+    }
+
+    /// When something is due though nothing comes.
+    fn next_due(&self) -> Option<Mono> {
         let starved = self.listeners.iter().filter_map(|one| one.starved_until).min();
         // A log line that standard error did not take is offered again a little later.
         let unwritten = (!self.log.is_empty()).then(|| self.now + 100 * MS);
@@ -275,13 +326,20 @@ impl Reactor {
             self.storage.next_deadline(),
             self.intake.next_deadline().map(|at| at.max(self.tell_after)),
             self.life.next_deadline(),
+            self.followers.has_news.then_some(self.followers.wake_after),
             starved,
             unwritten,
         ];
-        let at = next.into_iter().flatten().min()?;
-        // Rounded up, for a poll that wakes early would turn in vain.
-        let wait = at.saturating_sub(self.clock.mono()).div_ceil(MS);
-        Some(Duration::from_millis(wait))
+        next.into_iter().flatten().min()
+    }
+
+    /// Counts how late the turn is for what was due, once for each time that something was.
+    fn note_lag(&mut self) {
+        let Some(due) = self.due.filter(|due| *due <= self.now && *due > self.due_met) else {
+            return;
+        };
+        self.due_met = due;
+        self.metrics.lag_times.record(self.now, self.now - due);
     }
 
     /// Remembers what an event says, and puts its connection into a ready list.
@@ -330,7 +388,9 @@ impl Reactor {
         }
         match connection.session {
             Session::Logs(_) => self.ready_logs.push_back(token),
-            Session::Questions(_) | Session::Refused => self.ready_questions.push_back(token),
+            Session::Questions(_) | Session::Http(_) | Session::Refused => {
+                self.ready_questions.push_back(token);
+            }
         }
     }
 
@@ -353,6 +413,10 @@ impl Reactor {
             self.held_bytes = self.held_bytes.saturating_sub(logs.held_bytes());
         } else {
             self.forget(token);
+        }
+        if let Session::Http(session) = &connection.session {
+            self.held_bytes = self.held_bytes.saturating_sub(connection.held_counted);
+            self.http_tails -= usize::from(session.is_tail());
         }
         for listener in &mut self.listeners {
             // A descriptor has become free.
@@ -406,6 +470,7 @@ impl Reactor {
                 connection.outbox.bytes().extend_from_slice(b"ERROR: no command in time\n");
                 self.finish_answers(token);
             }
+            Session::Http(_) => self.on_http_deadline(token),
             Session::Logs(_) if is_ours || !self.storage.takes_logs() => {
                 if let Some(idle_ns) = self.idle_ns()
                     && let Some(connection) = self.connections.get_mut(token)

@@ -267,6 +267,7 @@ impl Reactor {
     }
 
     fn note_recovery(&mut self, recovery: &Recovery) {
+        self.metrics.opened_damaged += recovery.damaged;
         let level = if recovery.damaged > 0 { Severity::Warn } else { Severity::Info };
         let fields: [(&str, &dyn std::fmt::Display); 6] = [
             ("clean", &recovery.clean),

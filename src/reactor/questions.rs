@@ -13,8 +13,9 @@ use crate::limits::{
 use crate::segment::Seq;
 use crate::segment::map::MapStore;
 use crate::session::Session;
-use crate::session::questions::{Context, Next, Request, Running};
+use crate::session::questions::{Context, Next, Request};
 use crate::session::slowlog::SlowCommand;
+use crate::session::walk::{Running, Tools};
 
 /// Somebody who is answered when records are on disk.
 #[derive(Debug)]
@@ -29,13 +30,15 @@ pub(super) struct SyncWaiter {
 }
 
 #[derive(Debug)]
-enum SyncAnswer {
+pub(super) enum SyncAnswer {
     Durable,
     Cleared(u64),
+    /// Of an upload over HTTP.
+    Upload,
 }
 
 /// Where a connection stands after its go.
-enum Go {
+pub(super) enum Go {
     /// More to do at once: back to the end of the list.
     Again,
     /// Nothing until an event, a timer or the disk.
@@ -75,7 +78,7 @@ impl Reactor {
     }
 
     /// How many bytes of answers may wait for one client: few, where the memory budget is spent.
-    fn outbox_bytes_max(&self) -> usize {
+    pub(super) fn outbox_bytes_max(&self) -> usize {
         let spent = self.held_bytes + self.outbox_bytes + OUTBOX_BYTES_MAX;
         if spent > self.settings.memory { OUTBOX_BYTES_MIN } else { OUTBOX_BYTES_MAX }
     }
@@ -88,6 +91,9 @@ impl Reactor {
             || matches!(connection.session, Session::Refused)
         {
             return self.drain(token);
+        }
+        if matches!(connection.session, Session::Http(_)) {
+            return self.serve_http(token);
         }
         if let Err(reason) = self.hear(token) {
             self.close(token, reason);
@@ -117,10 +123,7 @@ impl Reactor {
     }
 
     fn is_scanning(&self, token: Token) -> bool {
-        self.connections.get(token).is_some_and(|connection| match &connection.session {
-            Session::Questions(session) => session.is_scanning(),
-            _ => false,
-        })
+        self.connections.get(token).is_some_and(|one| one.session.running().is_some())
     }
 
     /// Reads what the session wants to hear.
@@ -167,15 +170,18 @@ impl Reactor {
             segment: self.storage.segment(),
             mono: self.now,
             wall: self.wall,
-            metrics: &mut self.metrics,
             out_bytes_max,
-            time: &mut self.time,
+            tools: Tools {
+                time: &mut self.time,
+                tails: &mut self.tail_memo,
+                metrics: &mut self.metrics,
+            },
         };
         session.step(&mut context, connection.outbox.bytes())
     }
 
     /// Sends what the socket takes. False where the peer is gone, and the connection with it.
-    fn flush(&mut self, token: Token) -> bool {
+    pub(super) fn flush(&mut self, token: Token) -> bool {
         let Some(connection) = self.connections.get_mut(token) else { return false };
         if connection.outbox.is_empty() {
             return true;
@@ -183,6 +189,9 @@ impl Reactor {
         match connection.outbox.write_to(&mut connection.stream) {
             Ok(written) => {
                 connection.bytes_out += written as u64;
+                if matches!(connection.session, Session::Http(_)) {
+                    self.metrics.http.bytes_out += written as u64;
+                }
                 true
             }
             Err(_) => {
@@ -196,15 +205,7 @@ impl Reactor {
     fn after_step(&mut self, token: Token, next: Next) -> Go {
         match next {
             Next::Again => Go::Again,
-            Next::Blocked => {
-                let is_clear = self.connections.get(token).is_some_and(|one| one.outbox.is_empty());
-                if is_clear {
-                    return Go::Again;
-                }
-                self.metrics.outbox_full += 1;
-                self.release_scan(token);
-                Go::Wait
-            }
+            Next::Blocked => self.on_blocked(token),
             Next::Following => {
                 self.release_scan(token);
                 let is_over = self.connections.get(token).is_some_and(|connection| {
@@ -216,9 +217,7 @@ impl Reactor {
                     self.close(token, "peer closed");
                     return Go::Wait;
                 }
-                if !self.followers.contains(&token) {
-                    self.followers.push(token);
-                }
+                self.follow(token);
                 Go::Wait
             }
             Next::NotOpen => {
@@ -236,6 +235,25 @@ impl Reactor {
                 Go::Wait
             }
             Next::NeedInput => self.on_input_used_up(token),
+        }
+    }
+
+    /// The answer goes on once the client has taken some of it.
+    pub(super) fn on_blocked(&mut self, token: Token) -> Go {
+        let is_clear = self.connections.get(token).is_some_and(|one| one.outbox.is_empty());
+        if is_clear {
+            return Go::Again;
+        }
+        self.metrics.outbox_full += 1;
+        self.release_scan(token);
+        Go::Wait
+    }
+
+    /// A tail has shown everything: it is looked at again when there is more.
+    pub(super) fn follow(&mut self, token: Token) {
+        let Some(connection) = self.connections.get_mut(token) else { return };
+        if !std::mem::replace(&mut connection.is_following, true) {
+            self.followers.tokens.push(token);
         }
     }
 
@@ -266,6 +284,7 @@ impl Reactor {
     fn answer(&mut self, token: Token, request: Request) -> Go {
         let text = match request {
             Request::Stats => self.report_stats(),
+            Request::Metrics => self.report_metrics(),
             Request::Clients => self.report_clients(),
             Request::SlowLog => self.report_slow(),
             Request::Ready => self.report_ready(),
@@ -296,7 +315,7 @@ impl Reactor {
     }
 
     /// Answers when the disk has it; at once where there is no disk.
-    fn wait_for_disk(&mut self, token: Token, goal: Seq, answer: SyncAnswer) -> Go {
+    pub(super) fn wait_for_disk(&mut self, token: Token, goal: Seq, answer: SyncAnswer) -> Go {
         let generation = self.storage.want_sync();
         self.sync_waiters.push(SyncWaiter { token, goal, generation, answer });
         self.answer_sync_waiters();
@@ -317,6 +336,10 @@ impl Reactor {
             }
             let waiter = self.sync_waiters.swap_remove(at);
             let text = match waiter.answer {
+                SyncAnswer::Upload => {
+                    self.upload_is_on_disk(waiter.token, is_done);
+                    continue;
+                }
                 SyncAnswer::Cleared(count) if is_done => format!("OK: cleared {count} logs\n"),
                 SyncAnswer::Cleared(count) => format!(
                     "ERROR: cleared {count} logs, but not on disk: a sync failed, see the log\n"
@@ -335,10 +358,10 @@ impl Reactor {
     }
 
     /// Whether a scanner has one of the places, or gets one now. Others stand in a queue.
-    fn may_scan(&mut self, token: Token) -> bool {
+    pub(super) fn may_scan(&mut self, token: Token) -> bool {
         let Some(connection) = self.connections.get(token) else { return false };
-        let Session::Questions(session) = &connection.session else { return true };
-        if !session.is_scanning() || session.is_tail() || self.scanners.contains(&token) {
+        let Some(running) = connection.session.running() else { return true };
+        if running.is_tail || self.scanners.contains(&token) {
             return true;
         }
         if self.scanners.len() < QUERIES_AT_ONCE {
@@ -354,9 +377,10 @@ impl Reactor {
 
     /// A connection is gone: nobody waits for it, and it waits for nothing.
     pub(super) fn forget(&mut self, token: Token) {
-        self.followers.retain(|one| *one != token);
+        self.followers.tokens.retain(|one| *one != token);
         self.scan_queue.retain(|one| *one != token);
         self.sync_waiters.retain(|waiter| waiter.token != token);
+        self.stalled_uploads.retain(|one| *one != token);
         self.storage.forget(token);
         self.release_scan(token);
     }
@@ -375,28 +399,32 @@ impl Reactor {
     }
 
     /// Whether the block a step would touch has to come from the disk first; it is asked for.
-    fn must_fetch(&mut self, token: Token) -> bool {
+    pub(super) fn must_fetch(&mut self, token: Token) -> bool {
         if !self.storage.is_on_disk() {
             return false;
         }
         let Some(connection) = self.connections.get_mut(token) else { return false };
-        let Session::Questions(session) = &mut connection.session else { return false };
+        let Some(running) = connection.session.running_mut() else { return false };
         let Some(segment) = self.storage.segment() else { return false };
-        let Some(block) = session.next_block(segment) else { return false };
+        let Some(block) = running.next_block(segment) else { return false };
         let must = self.storage.must_fetch(block, token);
         self.metrics.waits_fetch += u64::from(must);
         must
     }
 
-    fn note_finished(&mut self, token: Token, running: &Running) {
+    pub(super) fn note_finished(&mut self, token: Token, running: &Running) {
+        let took_ns = self.clock.mono().saturating_sub(running.began);
+        if !running.is_tail {
+            self.metrics.query_finished(took_ns);
+        }
         let Some(connection) = self.connections.get(token) else { return };
         self.slow.add(SlowCommand {
             ended: self.wall,
-            took_ns: self.now.saturating_sub(running.began),
+            took_ns,
             scanned_bytes: running.scanned_bytes(),
             found: running.found(),
             peer: connection.peer.to_string(),
-            command: running.command.clone(),
+            command: running.words.clone(),
         });
     }
 

@@ -5,22 +5,27 @@ use std::fmt::Write as _;
 use super::Reactor;
 use crate::clock::{MS, SECOND};
 use crate::level::Level;
+use crate::log::Severity;
 use crate::message::Transport;
 use crate::metrics::Metrics;
 use crate::session::Session;
+
+/// What SIGUSR1 writes, in the segment's directory.
+const METRICS_FILE: &str = "metrics.json";
 
 impl Reactor {
     /// `STATS: Total=…, Dropped=…, Current=…, Clients=…` and everything else that is counted.
     pub(super) fn report_stats(&mut self) -> String {
         self.count_dropped_datagrams();
         let storage = self.storage.report();
-        let now: [(&str, u64); 12] = [
+        let now: [(&str, u64); 13] = [
             ("Total", storage.total),
             ("Dropped", storage.dropped),
             ("Current", storage.current),
             ("Clients", self.connections.count("logs") as u64),
             ("Questions", self.connections.count("questions") as u64),
-            ("Tails", self.followers.len() as u64),
+            ("Http", self.connections.count("http") as u64),
+            ("Tails", self.followers.tokens.len() as u64),
             ("HeldBytes", self.held_bytes as u64),
             ("OutboxBytes", self.outbox_bytes as u64),
             ("RssBytes", resident_bytes()),
@@ -46,8 +51,9 @@ impl Reactor {
         for connection in self.connections.iter() {
             let backlog = match &connection.session {
                 Session::Logs(logs) => logs.held_bytes() as u64,
-                Session::Questions(session) => {
-                    let lag = self.storage.segment().map_or(0, |segment| session.lag(segment));
+                Session::Questions(_) | Session::Http(_) => {
+                    let running = connection.session.running().zip(self.storage.segment());
+                    let lag = running.map_or(0, |(running, segment)| running.lag(segment));
                     connection.outbox.len() as u64 + lag
                 }
                 Session::Refused => continue,
@@ -88,13 +94,37 @@ impl Reactor {
 
     /// Whether questions are answered: the answer to `PING ready`.
     pub(super) fn report_ready(&mut self) -> String {
-        match self.storage.not_ready() {
-            None if self.storage.has_failed() => {
-                String::from("ERROR: not ready: a sync failed, what comes in is not on disk\n")
-            }
-            None => String::from("PONG ready\n"),
-            Some(reason) => format!("ERROR: not ready: {reason}\n"),
+        match self.ready() {
+            Ok(()) => String::from("PONG ready\n"),
+            Err(reason) => format!("ERROR: not ready: {reason}\n"),
         }
+    }
+
+    /// Writes every metric to [`METRICS_FILE`] in the segment's directory, and STATS to our log.
+    pub(super) fn dump_metrics(&mut self) {
+        let stats = self.report_stats();
+        let metrics = self.report_metrics();
+        let file = match self.storage.write_file(METRICS_FILE, metrics.into_bytes()) {
+            true => METRICS_FILE,
+            false if !self.settings.persist => "none: records are kept in memory only",
+            false => "none: the disk is busy, or the segment not open yet",
+        };
+        let fields: [(&str, &dyn std::fmt::Display); 2] =
+            [("text", &stats.trim()), ("file", &file)];
+        self.log.event(self.wall, Severity::Info, "stats", &fields);
+    }
+
+    /// The disk helper has written the file, or has not.
+    pub(super) fn on_metrics_written(&mut self, errno: i32) {
+        let path = self.storage.dir.join(METRICS_FILE);
+        let path = path.display();
+        if errno == 0 {
+            self.log.event(self.wall, Severity::Info, "metrics_written", &[("path", &path)]);
+            return;
+        }
+        let error = std::io::Error::from_raw_os_error(errno);
+        let fields: [(&str, &dyn std::fmt::Display); 2] = [("path", &path), ("error", &error)];
+        self.log.event(self.wall, Severity::Error, "metrics_not_written", &fields);
     }
 }
 
@@ -126,6 +156,7 @@ fn counted(metrics: &Metrics) -> Vec<(&'static str, u64)> {
         ("ProxyErrors", metrics.proxy_errors),
         ("Lost", metrics.lost),
         ("Damaged", metrics.damaged),
+        ("OpenedDamaged", metrics.opened_damaged),
         ("SortLeftOut", metrics.sort_left_out),
         ("CensusLeftOut", metrics.census_left_out),
         ("PrewriteBytes", metrics.prewrite_bytes),
@@ -137,6 +168,7 @@ fn counted(metrics: &Metrics) -> Vec<(&'static str, u64)> {
         ("WaitsLimit", metrics.waits_limit),
         ("WaitsFetch", metrics.waits_fetch),
         ("DiskOrdersRefused", metrics.disk_orders_refused),
+        ("Queries", metrics.query_times.count()),
         ("Commands", metrics.commands),
         ("CommandErrors", metrics.command_errors),
         ("CommandsTooLong", metrics.commands_too_long),
@@ -146,6 +178,8 @@ fn counted(metrics: &Metrics) -> Vec<(&'static str, u64)> {
         ("Turns", metrics.turns),
         ("TurnP99Us", times.quantile(990) / 1000),
         ("TurnMaxUs", times.worst() / 1000),
+        ("LagP99Us", metrics.lag_times.quantile(990) / 1000),
+        ("LagMaxUs", metrics.lag_times.worst() / 1000),
         ("TurnsOutOfTime", metrics.turns_out_of_time),
         ("ReadsCutShort", metrics.reads_cut_short),
         ("AcceptsPutOff", metrics.accepts_put_off),
@@ -153,6 +187,12 @@ fn counted(metrics: &Metrics) -> Vec<(&'static str, u64)> {
         ("IdleClosed", metrics.idle_closed),
         ("PeersDead", metrics.peers_dead),
         ("DrainsCutShort", metrics.drains_cut_short),
+        ("HttpRequests", metrics.http.requests_total()),
+        ("HttpEntries", metrics.http.entries),
+        ("HttpEntriesBad", metrics.http.entries_bad.total()),
+        ("HttpBodiesRefused", metrics.http.bodies_refused.total()),
+        ("HttpThrottled", metrics.http.throttled),
+        ("HttpTails", metrics.http.tails),
     ]
 }
 
@@ -178,8 +218,14 @@ const LEVEL_KEYS: [&str; Level::COUNT] = [
 ];
 
 /// What STATS calls the ways to come, in the order of [`Transport::ALL`].
-const TRANSPORT_KEYS: [&str; Transport::COUNT] =
-    ["Transport.tcp", "Transport.udp", "Transport.unix", "Transport.kmsg", "Transport.http", "Transport.own"];
+const TRANSPORT_KEYS: [&str; Transport::COUNT] = [
+    "Transport.tcp",
+    "Transport.udp",
+    "Transport.unix",
+    "Transport.kmsg",
+    "Transport.http",
+    "Transport.own",
+];
 
 /// Memory this process holds, in bytes; 0 where `/proc` is not there to say.
 fn resident_bytes() -> u64 {

@@ -39,6 +39,8 @@ pub(super) struct Storage {
     pub paused: Option<Full>,
     /// The sync under way, and which one it is.
     pub ticket: Option<(SyncTicket, u64)>,
+    /// When it was begun.
+    pub sync_began: Mono,
     /// When the next one begins by itself.
     pub sync_due: Option<Mono>,
     /// Somebody waits for a sync that has not begun.
@@ -144,6 +146,7 @@ impl Storage {
             mode,
             paused: None,
             ticket: None,
+            sync_began: 0,
             sync_due: None,
             is_sync_wanted: false,
             begun: 0,
@@ -367,6 +370,7 @@ impl Storage {
             }
             return;
         }
+        self.sync_began = now;
         self.begin_sync();
     }
 
@@ -456,6 +460,13 @@ impl Storage {
     /// The segment is tried again: the reason to pause may be gone.
     pub fn unpause(&mut self) {
         self.paused = None;
+    }
+
+    /// Has the helper put `bytes` into the file `name` of the segment's directory; `false` where it
+    /// cannot be asked now.
+    pub fn write_file(&mut self, name: &str, bytes: Vec<u8>) -> bool {
+        let path = self.dir.join(name);
+        self.disk.as_mut().is_some_and(|disk| disk.write_file(path, bytes))
     }
 
     /// Hands an order to the helper.

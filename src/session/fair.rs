@@ -28,6 +28,12 @@ const POOLS: [&str; 5] = ["debug", "info", "notice", "warning", "error"];
 /// The pool of each level. A line that does not say its level is an ordinary one.
 const POOL_OF: [u8; Level::COUNT] = [1, 0, 0, 1, 2, 3, 4, 4, 4, 4];
 
+/// The pool that requests of many lines are counted in.
+const ORDINARY: usize = 1;
+
+/// The longest that a sender waits after one request, however large that was.
+const DEBT_NS_MAX: u64 = 60 * SECOND;
+
 /// The name under which senders are told of that nobody remembers.
 const OTHERS: &[u8] = b"other sources";
 
@@ -41,8 +47,8 @@ struct Limit {
     lines_per_second: u64,
     /// Units in a full bucket.
     full: u64,
-    /// Nanoseconds in which an empty bucket is full again.
-    fill_ns: u64,
+    /// The most units that may be missing: a request of many lines takes them at once.
+    debt_max: u64,
 }
 
 /// One sender's lines of one pool.
@@ -152,15 +158,15 @@ impl Limit {
     fn new(lines_per_second: u32, burst: u32) -> Self {
         let rate = u64::from(lines_per_second.max(1));
         let full = u64::from(burst.max(1)) * LINE_UNITS;
-        Self { lines_per_second: rate, full, fill_ns: full / rate + 1 }
+        let debt_max = full.saturating_add(rate.saturating_mul(DEBT_NS_MAX));
+        Self { lines_per_second: rate, full, debt_max }
     }
 
     /// Units missing from a bucket of `pool` at `now`.
     #[inline]
     fn spent(&self, pool: &Pool, now: Mono) -> u64 {
-        // In `fill_ns` any bucket is full again; the product is hardly more than `full`.
-        let elapsed = now.saturating_sub(pool.at).min(self.fill_ns);
-        pool.spent.min(self.full).saturating_sub(elapsed * self.lines_per_second)
+        let gained = now.saturating_sub(pool.at).saturating_mul(self.lines_per_second);
+        pool.spent.saturating_sub(gained)
     }
 }
 
@@ -251,6 +257,14 @@ impl Fair {
     /// where it was silent before; `None` = no limit. What was counted stays.
     pub fn set_limit(&mut self, limit: Option<(u32, u32)>) {
         self.limit = limit.map(|(lines_per_second, burst)| Limit::new(lines_per_second, burst));
+        let Some(limit) = &self.limit else { return };
+        let mut number = 0;
+        while let Some(place) = self.sources.nth(number) {
+            for pool in &mut self.sources.get_mut(place).pools {
+                pool.spent = pool.spent.min(limit.full);
+            }
+            number += 1;
+        }
     }
 
     /// Whether there is a limit. Without one nothing else needs to be asked.
@@ -294,6 +308,43 @@ impl Fair {
         if let Some(deadline) = pool.flood.add(ticket.now) {
             self.sweep.expect(deadline);
         }
+    }
+
+    /// Whether `source` may send a request of any number of ordinary lines, which
+    /// [`Self::charge`] then counts. Changes nothing.
+    ///
+    /// # Errors
+    /// After how many nanoseconds it may.
+    pub fn admits(&self, source: SourceKey, now: Mono) -> Result<(), u64> {
+        let (Some(limit), Some(place)) = (&self.limit, self.sources.find(source)) else {
+            return Ok(());
+        };
+        let spent = limit.spent(&self.sources.get(place).pools[ORDINARY], now);
+        match (spent + LINE_UNITS).checked_sub(limit.full) {
+            None | Some(0) => Ok(()),
+            Some(missing) => Err(missing.div_ceil(limit.lines_per_second)),
+        }
+    }
+
+    /// Counts `lines` that were stored of a request of a sender, `name`: what they take beyond the
+    /// bucket is a debt that has to be paid back first, of a minute at most.
+    pub fn charge(
+        &mut self,
+        source: SourceKey,
+        lines: u64,
+        (name, now): (&[u8], Mono),
+        metrics: &mut Metrics,
+    ) {
+        let Some(limit) = self.limit else { return };
+        let place = match self.sources.find(source) {
+            Some(place) => place,
+            None => self.admit(source, name, metrics),
+        };
+        self.sources.touch(place);
+        let pool = &mut self.sources.get_mut(place).pools[ORDINARY];
+        let spent = limit.spent(pool, now).saturating_add(lines.saturating_mul(LINE_UNITS));
+        pool.spent = spent.min(limit.debt_max);
+        pool.at = now;
     }
 
     /// Takes in a new sender. What is untold of the one that it displaces is told at once.

@@ -7,19 +7,22 @@
 //!
 //! A record for which the segment has no room has changed nothing, and is shown again later.
 
-use super::dedupe::{self, Dedupe};
-use super::fair::{self, Fair};
-use super::labels::{Entry, Labels};
+mod held;
+
+use super::dedupe::Dedupe;
+use super::fair::Fair;
+use super::labels::{Entry, Labels, cut_at};
 use super::multiline::FirstLine;
+use super::sources::SourceKey;
 use crate::clock::{Mono, Wall};
 use crate::level::{self, Level};
-use crate::limits::REPORTS_PER_TURN;
 use crate::message::syslog::{self, EventTime, Times};
 use crate::message::{Transport, json_time};
 use crate::metrics::Metrics;
+use crate::proto::entries;
 use crate::proto::frame::{Frame, Kind};
 use crate::proto::inflate::Inflater;
-use crate::segment::{Full, NewRecord, Segment, Store, StreamRef};
+use crate::segment::{Full, NewRecord, Segment, Store};
 
 /// What all senders share: how headers are read, and what is not stored of equal or too many lines.
 #[derive(Debug)]
@@ -58,13 +61,13 @@ pub struct Sink<'a, S: Store> {
 }
 
 /// What a record says of itself.
-struct Header<'a> {
-    level: Level,
-    event_ns: i64,
+pub(super) struct Header<'a> {
+    pub level: Level,
+    pub event_ns: i64,
     is_time_bad: bool,
-    host: &'a [u8],
-    app: &'a [u8],
-    facility: Option<u8>,
+    pub host: &'a [u8],
+    pub app: &'a [u8],
+    pub facility: Option<u8>,
     /// What is equal where the same is said again: all of it but the time.
     message: &'a [u8],
 }
@@ -239,6 +242,84 @@ impl<S: Store> Sink<'_, S> {
         Ok(())
     }
 
+    /// Stores an entry whose sender names its labels, as a record of that `stream`; what is beyond
+    /// `line_bytes_max` is cut off. Whether its sender may send was asked before: see
+    /// [`Self::admits`].
+    ///
+    /// # Errors
+    /// [`Full`]: it is to be shown again.
+    pub fn put_named(
+        &mut self,
+        entry: &entries::Entry<'_>,
+        stream: &mut Entry,
+        line_bytes_max: usize,
+    ) -> Result<(), Full> {
+        let cut = entry.text.len() > line_bytes_max;
+        let text = if cut { cut_at(entry.text, line_bytes_max) } else { entry.text };
+        let level = match entry.level {
+            Some(level) => level,
+            None if entry.is_json => level::detect_json(text),
+            None => level::detect(text),
+        };
+        let event_ns = if let EventTime::At(event_ns) = entry.time { event_ns } else { 0 };
+        let record = NewRecord { text, cut, level, received_ns: self.received_ns, event_ns };
+        self.put_admitted(&record, text, stream)?;
+        self.metrics.times_bad += u64::from(entry.time == EventTime::Bad);
+        Ok(())
+    }
+
+    /// Stores a line of an upload, whose labels are those of `stream`, and what its `header` says.
+    ///
+    /// # Errors
+    /// [`Full`]: it is to be shown again.
+    pub(super) fn put_line(
+        &mut self,
+        frame: &Frame<'_>,
+        header: &Header<'_>,
+        stream: &mut Entry,
+    ) -> Result<(), Full> {
+        let record = NewRecord {
+            text: frame.text,
+            cut: frame.cut,
+            level: header.level,
+            received_ns: self.received_ns,
+            event_ns: header.event_ns,
+        };
+        self.put_admitted(&record, header.message, stream)?;
+        self.metrics.times_bad += u64::from(header.is_time_bad);
+        Ok(())
+    }
+
+    /// Stores a record of a sender that was admitted before.
+    #[inline]
+    fn put_admitted(
+        &mut self,
+        record: &NewRecord<'_>,
+        message: &[u8],
+        stream: &mut Entry,
+    ) -> Result<(), Full> {
+        if self.intake.dedupe.is_some() {
+            return self.put_or_fold(record, message, stream, Transport::Http);
+        }
+        stream.append(self.segment, record)?;
+        count(record, Transport::Http, self.metrics);
+        Ok(())
+    }
+
+    /// Whether `source` may send a whole request now, however many lines it holds. Where not, it
+    /// may after so many nanoseconds.
+    ///
+    /// # Errors
+    /// How long it has to wait.
+    pub fn admits(&self, source: SourceKey) -> Result<(), u64> {
+        self.intake.fair.admits(source, self.now)
+    }
+
+    /// Counts the lines of a request that was admitted.
+    pub fn charge(&mut self, source: SourceKey, lines: u64, name: &[u8]) {
+        self.intake.fair.charge(source, lines, (name, self.now), self.metrics);
+    }
+
     /// Stores a message of the kernel.
     ///
     /// # Errors
@@ -256,7 +337,7 @@ impl<S: Store> Sink<'_, S> {
 
     /// The header of a frame that may have one.
     #[inline]
-    fn read_header<'f>(&mut self, frame: &Frame<'f>) -> Header<'f> {
+    pub(super) fn read_header<'f>(&mut self, frame: &Frame<'f>) -> Header<'f> {
         let times = &mut self.intake.times;
         let (time, header) = match frame.kind {
             Kind::Plain => (EventTime::Missing, Header::none(frame.text)),
@@ -285,150 +366,6 @@ impl<S: Store> Sink<'_, S> {
             EventTime::Missing => header,
             EventTime::Bad => Header { is_time_bad: true, ..header },
         }
-    }
-
-    /// [`Self::put`] where not everything is stored.
-    #[inline(never)]
-    fn put_or_hold(
-        &mut self,
-        record: &NewRecord<'_>,
-        message: &[u8],
-        entry: &mut Entry,
-        transport: Transport,
-    ) -> Result<(), Full> {
-        if !self.intake.is_folding {
-            self.end_folding()?;
-        }
-        let source = entry.source();
-        let (level, cut) = (record.level, record.cut);
-        if let Some(dedupe) = &mut self.intake.dedupe {
-            let line = dedupe::Line { text: message, labels: entry.labels(), level, cut };
-            if let dedupe::Verdict::Fold(ticket) = dedupe.check(source, &line, self.now) {
-                dedupe.commit(ticket, &line, self.metrics);
-                return Ok(());
-            }
-        }
-        let passing = match self.intake.fair.check(source, level, self.now) {
-            fair::Verdict::Pass(ticket) => ticket,
-            fair::Verdict::Hold(ticket) => {
-                self.intake.fair.commit(ticket, entry.name(), self.metrics);
-                return Ok(());
-            }
-        };
-        // What is held back gives no reason to tell what was folded before it.
-        let folding = loop {
-            let Some(dedupe) = &mut self.intake.dedupe else { break None };
-            let line = dedupe::Line { text: message, labels: entry.labels(), level, cut };
-            match dedupe.check(source, &line, self.now) {
-                dedupe::Verdict::Tell(report) => self.tell_repeated(&report)?,
-                dedupe::Verdict::Store(ticket) | dedupe::Verdict::Fold(ticket) => {
-                    break Some(ticket);
-                }
-            }
-        };
-        entry.append(self.segment, record)?;
-        count(record, transport, self.metrics);
-        self.intake.fair.commit(passing, entry.name(), self.metrics);
-        if let (Some(dedupe), Some(ticket)) = (&mut self.intake.dedupe, folding) {
-            let line = dedupe::Line { text: message, labels: entry.labels(), level, cut };
-            dedupe.commit(ticket, &line, self.metrics);
-        }
-        Ok(())
-    }
-
-    /// Stores what is to be told by now of lines that were held back, some of it in each turn.
-    ///
-    /// # Errors
-    /// [`Full`]: it is told at another call.
-    pub fn tell_due(&mut self) -> Result<(), Full> {
-        for _ in 0..REPORTS_PER_TURN {
-            if let Some(report) = self.intake.fair.due(self.now) {
-                self.tell_suppressed(&report)?;
-            } else if !self.intake.is_folding {
-                return self.end_folding();
-            } else if let Some(report) =
-                self.intake.dedupe.as_mut().and_then(|all| all.due(self.now))
-            {
-                self.tell_repeated(&report)?;
-            } else {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// Stores everything that is untold, for the end.
-    ///
-    /// # Errors
-    /// [`Full`]: what is left stays untold.
-    pub fn tell_all(&mut self) -> Result<(), Full> {
-        while let Some(report) = self.intake.fair.left(self.now) {
-            self.tell_suppressed(&report)?;
-        }
-        self.tell_folded()
-    }
-
-    /// Stores how many lines were folded, of all senders.
-    fn tell_folded(&mut self) -> Result<(), Full> {
-        while let Some(report) = self.intake.dedupe.as_mut().and_then(|all| all.left(self.now)) {
-            self.tell_repeated(&report)?;
-        }
-        Ok(())
-    }
-
-    /// Forgets the lines that others were compared with, once all is told.
-    fn end_folding(&mut self) -> Result<(), Full> {
-        self.tell_folded()?;
-        self.intake.dedupe = None;
-        self.intake.settle();
-        Ok(())
-    }
-
-    /// Stores what is untold of the streams of a connection that is over.
-    ///
-    /// # Errors
-    /// [`Full`]: what is left is told when it is due.
-    pub(super) fn tell_of(&mut self, labels: &Labels) -> Result<(), Full> {
-        for source in labels.sources() {
-            let left = self.intake.dedupe.as_ref().and_then(|all| all.left_of(source));
-            if let Some(report) = left {
-                self.tell_repeated(&report)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn tell_repeated(&mut self, report: &dedupe::Repeated) -> Result<(), Full> {
-        let Some(dedupe) = &mut self.intake.dedupe else { return Ok(()) };
-        let text = &mut self.intake.text;
-        text.clear();
-        report.text(text);
-        let record = NewRecord {
-            text,
-            cut: false,
-            level: report.level(),
-            received_ns: self.received_ns,
-            event_ns: 0,
-        };
-        let labels = dedupe.labels(report);
-        self.segment.append(&record, labels, &mut StreamRef::default())?;
-        let transport = Transport::of_labels(labels);
-        dedupe.told(report);
-        count(&record, transport, self.metrics);
-        Ok(())
-    }
-
-    fn tell_suppressed(&mut self, report: &fair::Suppressed) -> Result<(), Full> {
-        let Intake { fair, own, text, .. } = &mut *self.intake;
-        text.clear();
-        report.text(text);
-        let level = fair::Suppressed::LEVEL;
-        let received_ns = self.received_ns;
-        let record = NewRecord { text, cut: false, level, received_ns, event_ns: 0 };
-        own.find(b"", b"logcaster", None).append(self.segment, &record)?;
-        fair.reported(report);
-        count(&record, Transport::Own, self.metrics);
-        Ok(())
     }
 }
 

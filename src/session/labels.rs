@@ -171,6 +171,16 @@ impl Entry {
         self.stream = StreamRef::default();
         self.source = Some(SourceKey::of(peer, said.host, said.app));
     }
+
+    /// Makes it the stream of `labels`, canonical text, whose part `name` names the sender.
+    pub(super) fn fill_named(&mut self, labels: &[u8], name: Range<usize>, peer: &[u8]) {
+        assert!(labels.len() <= STREAM_BYTES_MAX && name.len() <= LABEL_BYTES_MAX);
+        self.bytes = labels.to_vec();
+        self.labels_bytes = labels.len() as u16;
+        (self.name_at, self.name_bytes) = (name.start as u16, name.len() as u8);
+        self.stream = StreamRef::default();
+        self.source = Some(SourceKey::of(peer, labels, b""));
+    }
 }
 
 impl Labels {
@@ -196,6 +206,11 @@ impl Labels {
     /// How its records come to us.
     pub fn transport(&self) -> Transport {
         self.transport
+    }
+
+    /// Whom records are from that say nothing of themselves; empty where that is not known.
+    pub fn peer(&self) -> &[u8] {
+        self.plain.host()
     }
 
     /// Who its streams are from.
@@ -338,7 +353,7 @@ fn mix(hash: u64) -> u64 {
 
 /// What a label keeps of a value.
 #[inline]
-fn cut(value: &[u8]) -> &[u8] {
+pub(super) fn cut(value: &[u8]) -> &[u8] {
     cut_at(value, LABEL_BYTES_MAX)
 }
 
@@ -361,7 +376,7 @@ fn cut_long(part: &[u8]) -> &[u8] {
 
 /// Appends `value` with `_` for each byte of a control character: none of them may end a label, a
 /// line, or reach a terminal.
-fn clean(value: &[u8], out: &mut Vec<u8>) {
+pub(super) fn clean(value: &[u8], out: &mut Vec<u8>) {
     let mut before = 0;
     for (index, byte) in value.iter().enumerate() {
         let next = value.get(index + 1).copied().unwrap_or(0);

@@ -127,6 +127,11 @@ impl LogSession {
         self.expects_proxy = true;
     }
 
+    /// Who sends, as an address: the peer, or whom a proxy named.
+    pub fn peer(&self) -> &[u8] {
+        self.labels.peer()
+    }
+
     /// How its records come to us.
     pub fn transport(&self) -> Transport {
         self.labels.transport()

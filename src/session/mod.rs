@@ -3,20 +3,25 @@
 
 pub mod dedupe;
 pub mod fair;
+pub mod http;
 pub mod intake;
 pub mod kmsg;
 pub mod labels;
 pub mod logs;
 pub mod multiline;
+pub mod named;
 pub mod questions;
 pub mod slowlog;
 pub mod sources;
 #[cfg(test)]
 mod testing;
+pub mod walk;
 
+pub use http::HttpSession;
 pub use intake::{Intake, Sink};
 pub use logs::LogSession;
 pub use questions::QuestionSession;
+use walk::Running;
 
 /// What is spoken on a connection.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub enum Session {
     Logs(LogSession),
     /// Commands come in, answers go out (the question port).
     Questions(Box<QuestionSession>),
+    /// Requests come in (the HTTP port, or found at the log port).
+    Http(Box<HttpSession>),
     /// It was told why it is not served, and is about to be closed.
     Refused,
 }
@@ -35,7 +42,26 @@ impl Session {
         match self {
             Self::Logs(_) => "logs",
             Self::Questions(_) => "questions",
+            Self::Http(_) => "http",
             Self::Refused => "refused",
+        }
+    }
+
+    /// The walk over the ring that is under way for it.
+    pub fn running(&self) -> Option<&Running> {
+        match self {
+            Self::Questions(session) => session.running(),
+            Self::Http(session) => session.running(),
+            Self::Logs(_) | Self::Refused => None,
+        }
+    }
+
+    /// The same, to take its next step.
+    pub fn running_mut(&mut self) -> Option<&mut Running> {
+        match self {
+            Self::Questions(session) => session.running_mut(),
+            Self::Http(session) => session.running_mut(),
+            Self::Logs(_) | Self::Refused => None,
         }
     }
 }

@@ -3,12 +3,13 @@
 
 use memchr::memchr;
 
+use super::walk::{Running, Tools, Walk};
 use crate::clock::{Mono, Wall};
 use crate::limits::{COMMAND_BYTES_MAX, SLOW_COMMAND_BYTES};
 use crate::metrics::Metrics;
 use crate::proto::command::{self, Command};
-use crate::query::{Census, Cursor, LocalTime, Slice, TimeContext};
-use crate::segment::{BlockId, Segment, Store};
+use crate::query::{Census, Cursor, Slice, TimeContext};
+use crate::segment::{Segment, Store};
 
 /// One who asks.
 #[derive(Debug)]
@@ -39,27 +40,6 @@ enum Task {
     Host,
 }
 
-/// What walks the ring.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it stands in a box with what it belongs to")]
-enum Walk {
-    /// A query or a tail.
-    Records(Cursor),
-    /// LABELS and the like.
-    Census(Census),
-}
-
-/// A query, a tail or a census under way.
-#[derive(Debug)]
-pub struct Running {
-    walk: Walk,
-    /// The line that asked for it, shortened.
-    pub command: String,
-    /// When it began.
-    pub began: Mono,
-    is_tail: bool,
-}
-
 /// What a session needs for a step.
 pub struct Context<'a, S: Store> {
     /// The records; `None` until the segment is open.
@@ -70,10 +50,8 @@ pub struct Context<'a, S: Store> {
     pub wall: Wall,
     /// Bytes of answers at which it waits until the client has taken some.
     pub out_bytes_max: usize,
-    /// Where it is counted.
-    pub metrics: &'a mut Metrics,
-    /// The server's zone.
-    pub time: &'a mut LocalTime,
+    /// What walks need.
+    pub tools: Tools<'a>,
 }
 
 /// What the reactor is asked to answer, for it alone knows.
@@ -81,6 +59,8 @@ pub struct Context<'a, S: Store> {
 pub enum Request {
     /// `STATS`
     Stats,
+    /// `STATS json`
+    Metrics,
     /// `CLIENTS`
     Clients,
     /// `SLOWLOG`
@@ -114,24 +94,6 @@ pub enum Next {
     Close,
 }
 
-impl Running {
-    /// Bytes of text it looked at.
-    pub fn scanned_bytes(&self) -> u64 {
-        match &self.walk {
-            Walk::Records(cursor) => cursor.scanned_bytes(),
-            Walk::Census(census) => census.scanned_bytes(),
-        }
-    }
-
-    /// Records it found, or what else its answer lists.
-    pub fn found(&self) -> u64 {
-        match &self.walk {
-            Walk::Records(cursor) => cursor.found(),
-            Walk::Census(census) => census.found(),
-        }
-    }
-}
-
 impl QuestionSession {
     /// A session that has heard nothing yet. `is_trusted`: it may `CLEAR`.
     pub fn new(is_trusted: bool) -> Self {
@@ -159,9 +121,14 @@ impl QuestionSession {
         !self.inbox.is_empty()
     }
 
-    /// Whether a query or a tail is under way.
-    pub fn is_scanning(&self) -> bool {
-        matches!(self.task, Task::Walk(_))
+    /// The query, tail or census under way.
+    pub fn running(&self) -> Option<&Running> {
+        if let Task::Walk(running) = &self.task { Some(running) } else { None }
+    }
+
+    /// The same, to take its next step.
+    pub fn running_mut(&mut self) -> Option<&mut Running> {
+        if let Task::Walk(running) = &mut self.task { Some(running) } else { None }
     }
 
     /// Whether the reactor owes it an answer.
@@ -172,29 +139,6 @@ impl QuestionSession {
     /// Whether anything is being answered.
     pub fn is_answering(&self) -> bool {
         !matches!(self.task, Task::None)
-    }
-
-    /// Whether it is a tail.
-    pub fn is_tail(&self) -> bool {
-        matches!(&self.task, Task::Walk(running) if running.is_tail)
-    }
-
-    /// How many records its cursor is behind; 0 without one.
-    pub fn lag<S: Store>(&self, segment: &Segment<S>) -> u64 {
-        let Task::Walk(running) = &self.task else { return 0 };
-        match &running.walk {
-            Walk::Records(cursor) => segment.head().0.saturating_sub(cursor.position().0),
-            Walk::Census(_) => 0,
-        }
-    }
-
-    /// The block its next step will touch, so that it can be brought into memory first.
-    pub fn next_block<S: Store>(&mut self, segment: &Segment<S>) -> Option<BlockId> {
-        let Task::Walk(running) = &mut self.task else { return None };
-        match &mut running.walk {
-            Walk::Records(cursor) => cursor.next_block(segment),
-            Walk::Census(census) => census.next_block(segment),
-        }
     }
 
     /// Takes input in, at most [`Self::wants_bytes`].
@@ -224,14 +168,8 @@ impl QuestionSession {
     fn slice<S: Store>(&mut self, context: &mut Context<'_, S>, out: &mut Vec<u8>) -> Next {
         let Task::Walk(running) = &mut self.task else { return Next::Again };
         let Some(segment) = context.segment else { return Next::NotOpen };
-        let before = Losses::of(&running.walk);
-        let slice = match &mut running.walk {
-            Walk::Records(cursor) => {
-                cursor.slice(segment, out, context.out_bytes_max, context.time)
-            }
-            Walk::Census(census) => census.slice(segment, out, context.out_bytes_max),
-        };
-        before.count(&running.walk, context.metrics);
+        let room = (out, context.out_bytes_max);
+        let slice = running.slice(segment, &mut context.tools, room);
         match slice {
             Slice::More => Next::Again,
             Slice::Blocked => Next::Blocked,
@@ -251,7 +189,7 @@ impl QuestionSession {
         let (line_bytes, used) = match memchr(b'\n', &self.inbox) {
             Some(at) => (at, at + 1),
             None if self.inbox.len() > COMMAND_BYTES_MAX => {
-                return self.refuse_long(context.metrics, out);
+                return self.refuse_long(context.tools.metrics, out);
             }
             None if self.is_input_over && !self.inbox.is_empty() => {
                 (self.inbox.len(), self.inbox.len())
@@ -272,7 +210,7 @@ impl QuestionSession {
             |name: &[u8]| context.segment.is_some_and(|segment| segment.has_label(name));
         let times = TimeContext {
             has_label: &has_label,
-            ..TimeContext::new(context.wall, context.time.zone())
+            ..TimeContext::new(context.wall, context.tools.time.zone())
         };
         let parsed = command::parse(line, &times);
         if context.segment.is_none() && !matches!(parsed, Ok(Command::Ping | Command::Ready)) {
@@ -284,11 +222,11 @@ impl QuestionSession {
             self.inbox = Vec::new();
         }
         self.commands += 1;
-        context.metrics.commands += 1;
+        context.tools.metrics.commands += 1;
         match parsed {
             Ok(command) => self.begin(command, words, is_first, context, out),
             Err(error) => {
-                context.metrics.command_errors += 1;
+                context.tools.metrics.command_errors += 1;
                 error.to_wire(out);
                 if error.closes() { Next::Close } else { Next::Again }
             }
@@ -314,6 +252,8 @@ impl QuestionSession {
                 out.extend_from_slice(b"OK: open until you close\n");
             }
             Command::Count => {
+                // The number is at hand: it takes less than the shortest time that is told apart.
+                context.tools.metrics.query_finished(0);
                 out.extend_from_slice(format!("COUNT: {}\n", segment.records()).as_bytes());
             }
             Command::Query(query) => {
@@ -338,6 +278,7 @@ impl QuestionSession {
             }
             Command::Clear => return self.ask(Request::Clear),
             Command::Stats => return self.ask(Request::Stats),
+            Command::Metrics => return self.ask(Request::Metrics),
             Command::Clients => return self.ask(Request::Clients),
             Command::SlowLog => return self.ask(Request::SlowLog),
             Command::Sync => return self.ask(Request::Sync),
@@ -355,8 +296,8 @@ impl QuestionSession {
         Next::Again
     }
 
-    fn run(&mut self, walk: Walk, command: String, began: Mono, is_tail: bool) {
-        self.task = Task::Walk(Box::new(Running { walk, command, began, is_tail }));
+    fn run(&mut self, walk: Walk, words: String, began: Mono, is_tail: bool) {
+        self.task = Task::Walk(Box::new(Running::new(walk, words, began, is_tail)));
     }
 
     fn ask(&mut self, request: Request) -> Next {
@@ -377,47 +318,8 @@ impl QuestionSession {
     }
 }
 
-/// What a walk has counted so far.
-#[derive(Default)]
-struct Losses {
-    lost: u64,
-    damaged: u64,
-    scanned: u64,
-    sort_left_out: u64,
-    census_left_out: u64,
-}
-
-impl Losses {
-    fn of(walk: &Walk) -> Self {
-        match walk {
-            Walk::Records(cursor) => Self {
-                lost: cursor.lost_lines(),
-                damaged: cursor.damaged_lines(),
-                scanned: cursor.scanned_bytes(),
-                sort_left_out: cursor.sort_left_out(),
-                ..Self::default()
-            },
-            Walk::Census(census) => Self {
-                scanned: census.scanned_bytes(),
-                census_left_out: census.left_out(),
-                ..Self::default()
-            },
-        }
-    }
-
-    /// Counts what a slice has added to this.
-    fn count(&self, walk: &Walk, metrics: &mut Metrics) {
-        let after = Self::of(walk);
-        metrics.lost += after.lost - self.lost;
-        metrics.damaged += after.damaged - self.damaged;
-        metrics.scanned_bytes += after.scanned - self.scanned;
-        metrics.sort_left_out += after.sort_left_out - self.sort_left_out;
-        metrics.census_left_out += after.census_left_out - self.census_left_out;
-    }
-}
-
 /// A command as SLOWLOG shows it.
-fn shorten(line: &[u8]) -> String {
+pub(super) fn shorten(line: &[u8]) -> String {
     let part = &line[..line.len().min(SLOW_COMMAND_BYTES)];
     let mut words = part.escape_ascii().to_string();
     if part.len() < line.len() {

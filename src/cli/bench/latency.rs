@@ -7,12 +7,13 @@ use hdrhistogram::Histogram;
 use super::curve::Curve;
 use super::error::{BenchError, Result};
 use super::flood::Flood;
+use super::http::{self, EVENT_STREAM};
 use super::ingest::SMALL_WRITE;
 use super::machine::{self, Noise, NoiseMeter};
 use super::report::{Bar, Row};
 use super::scan;
 use super::server::Server;
-use super::spin::{CountProbe, Paced, Repeat, TailProbe, spin};
+use super::spin::{CountProbe, MARK, Paced, Repeat, TailProbe, spin};
 use super::{Bench, LINE_BYTES, SECOND, flags, median, persist_flags};
 
 /// Bytes that a record of 100 bytes takes in a segment, by its text: 32 of them are the slot.
@@ -22,10 +23,10 @@ pub const SLOT_SHARE: f64 = 1.32;
 const PROBE_NS: u64 = 997_000;
 
 /// How long the load runs before anything counts, in ns.
-const WARM_NS: u64 = SECOND;
+pub const WARM_NS: u64 = SECOND;
 
 /// Lines a second of the heavy load.
-const HEAVY: f64 = 1e6;
+pub const HEAVY: f64 = 1e6;
 
 /// COUNT while a million lines a second come in and scans of a full 1 GiB ring run.
 pub fn count_under_load(bench: &mut Bench) -> Result<Vec<Row>> {
@@ -57,14 +58,56 @@ pub fn count_under_load(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(rows.into_iter().map(tell).collect())
 }
 
-/// A line in, out at a TAIL, while `lines_per_s` others come in.
-pub fn tail(bench: &mut Bench, case: &'static str, lines_per_s: f64) -> Result<Vec<Row>> {
+/// Where a line is waited for.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Outlet {
+    /// A TAIL of the text protocol.
+    Tail,
+    /// Server-Sent Events over HTTP.
+    Events,
+}
+
+impl Outlet {
+    /// The bar of the 99th percentile in µs, idle and under load.
+    fn bars_us(self) -> (f64, f64) {
+        match self {
+            Self::Tail => (200.0, 2_000.0),
+            Self::Events => (5_000.0, 5_000.0),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tail => "TAIL",
+            Self::Events => "SSE",
+        }
+    }
+
+    fn probe(self, bench: &Bench, server: &Server) -> Result<TailProbe> {
+        if self == Self::Tail {
+            return TailProbe::connect(&bench.clock, server.logs, server.questions, PROBE_NS);
+        }
+        let question = http::get(&format!("/api/tail?keyword={MARK}"), EVENT_STREAM);
+        TailProbe::connect_by(&bench.clock, server.logs, (server.http, &question), PROBE_NS)
+    }
+}
+
+/// A line in, out at `outlet`, while `lines_per_s` others come in.
+pub fn tail(
+    bench: &mut Bench,
+    case: &'static str,
+    outlet: Outlet,
+    lines_per_s: f64,
+) -> Result<Vec<Row>> {
     let clock = bench.clock;
-    let server = bench.launcher.start(&flags([]))?;
+    let server = match outlet {
+        Outlet::Tail => bench.launcher.start(&flags([]))?,
+        Outlet::Events => bench.launcher.start_http(&flags([]))?,
+    };
     let mut runs = Runs::default();
     let (mut achieved, mut lost) = (Vec::new(), 0);
     for _ in 0..bench.runs {
-        let mut probe = TailProbe::connect(&clock, server.logs, server.questions, PROBE_NS)?;
+        let mut probe = outlet.probe(bench, &server)?;
         let mut load = match lines_per_s {
             0.0 => None,
             rate => Some(Paced::connect(server.logs, 1, rate, SMALL_WRITE, &bench.lines)?),
@@ -84,11 +127,12 @@ pub fn tail(bench: &mut Bench, case: &'static str, lines_per_s: f64) -> Result<V
         runs.add(probe.latency, meter.stop(&clock).timed());
     }
     server.stop()?;
+    let ((idle_us, loaded_us), name) = (outlet.bars_us(), outlet.name());
     let (curve, bar_us) = match lines_per_s {
-        0.0 => ("line in to TAIL, idle", 200.0),
-        _ => ("line in to TAIL at 1 M lines/s", 2_000.0),
+        0.0 => (format!("line in to {name}, idle"), idle_us),
+        _ => (format!("line in to {name} at 1 M lines/s"), loaded_us),
     };
-    let rows = runs.rows(bench, case, curve, &[(99.0, bar_us)]);
+    let rows = runs.rows(bench, case, &curve, &[(99.0, bar_us)]);
     let tell =
         |row: Row| row.detail("m_lines_per_s", median(&achieved)).detail("lost", lost as f64);
     Ok(rows.into_iter().map(tell).collect())
@@ -249,20 +293,21 @@ impl Turns {
 
 /// Histograms of all runs of a case.
 #[derive(Default)]
-struct Runs {
+pub struct Runs {
     histograms: Vec<Histogram<u64>>,
     noise: Noise,
 }
 
 impl Runs {
-    fn add(&mut self, histogram: Histogram<u64>, noise: Noise) {
+    /// Adds one run.
+    pub fn add(&mut self, histogram: Histogram<u64>, noise: Noise) {
         self.histograms.push(histogram);
         self.noise = self.noise.max(noise);
     }
 
     /// A row for each percentile that has a bar (in µs), or one that is stated; each figure is
     /// the median of the runs. The run with the median p99 is drawn.
-    fn rows(
+    pub fn rows(
         &mut self,
         bench: &mut Bench,
         case: &'static str,

@@ -126,6 +126,10 @@ pub enum Shape {
     Rfc3164,
     /// One flat JSON object with one inside it, ended by LF.
     Json,
+    /// One flat JSON object as shippers send them, with `_time` and `_msg`, ended by LF.
+    Shipped,
+    /// The same for Elasticsearch: `@timestamp` and `message`.
+    Document,
 }
 
 impl Shape {
@@ -137,6 +141,8 @@ impl Shape {
                 Some("QUERY host=edge-07 app=gateway facility=local0 limit=1")
             }
             Self::Json => Some("QUERY field.user.name=ledger field.status=200 limit=1"),
+            Self::Shipped => Some("QUERY service=ledger field.status=200 limit=1"),
+            Self::Document => Some("QUERY index=logs field.status=200 limit=1"),
         }
     }
 }
@@ -159,7 +165,8 @@ impl Lines {
     }
 
     /// Makes lines of `shape`, `line_bytes` bytes each with all that frames them. What a shape
-    /// cannot do without makes 120 bytes of syslog, or 300 of JSON, the least that is whole.
+    /// cannot do without makes 120 bytes of syslog, 300 of JSON, or 140 of a shipped object, the
+    /// least that is whole.
     pub fn shaped(shape: Shape, line_bytes: usize) -> Self {
         let line_bytes = line_bytes.max(2);
         let count = (RING_BYTES / line_bytes).max(8);
@@ -171,6 +178,9 @@ impl Lines {
             match shape {
                 Shape::Plain => write_plain(line, end, &mut random, &mut bytes),
                 Shape::Json => write_json(line, end, &mut random, &mut bytes),
+                Shape::Shipped | Shape::Document => {
+                    write_shipped(shape, line, end, &mut random, &mut bytes);
+                }
                 _ => write_syslog(shape, line, end, &mut random, &mut bytes),
             }
         }
@@ -270,6 +280,24 @@ fn write_json(line: usize, end: usize, random: &mut Random, out: &mut Vec<u8>) {
     let rest = "\"duration_ms\":{n},\"bytes\":{n},\"user\":{\"id\":{n},\"name\":\"{w}\"},\
                 \"trace\":\"{x}\",\"msg\":\"";
     write_shape(rest, random, out);
+    write_messages(MESSAGES, end - 3, random, out);
+    out.extend_from_slice(b"\"}\n");
+}
+
+/// Appends the object of that number as a shipper sends it: a service's lines in a row.
+fn write_shipped(shape: Shape, line: usize, end: usize, random: &mut Random, out: &mut Vec<u8>) {
+    let (time, message) = match shape {
+        Shape::Document => ("@timestamp", "message"),
+        _ => ("_time", "_msg"),
+    };
+    let service = WORDS[line / SERVICE_LINES % WORDS.len()];
+    let (level, status) = (level(random).2, STATUSES[random.below(STATUSES.len())]);
+    let (second, ms) = (line / 1_000 % 60, line % 1_000);
+    let head = format!(
+        "{{\"{time}\":\"2026-11-20T16:03:{second:02}.{ms:03}Z\",\"level\":\"{level}\",\
+         \"service\":\"{service}\",\"status\":{status},\"{message}\":\""
+    );
+    out.extend_from_slice(head.as_bytes());
     write_messages(MESSAGES, end - 3, random, out);
     out.extend_from_slice(b"\"}\n");
 }

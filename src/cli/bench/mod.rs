@@ -11,6 +11,8 @@
 //! datagrams.rs  UDP at a steady rate
 //! latency.rs  round trips, turns  spin.rs    the open loop: schedules, probes, histograms
 //! scan.rs     searches            footprint.rs  memory, CPU, start, size
+//! http.rs     a client            http_ingest.rs, http_bodies.rs  what shippers send
+//! http_get.rs metrics, the page   http_tails.rs  many tails at once
 //! server.rs   the child process   machine.rs    pinning, /proc, noise
 //! report.rs   table and JSON      curve.rs      SVG      lines.rs  what is sent
 //! ```
@@ -20,6 +22,11 @@ mod datagrams;
 mod error;
 mod flood;
 mod footprint;
+mod http;
+mod http_bodies;
+mod http_get;
+mod http_ingest;
+mod http_tails;
 mod ingest;
 mod latency;
 mod lines;
@@ -37,6 +44,7 @@ use std::process::ExitCode;
 
 use curve::Curve;
 use error::{BenchError, Doing, Result};
+use latency::Outlet;
 use lines::{Lines, Shape};
 use report::{Bar, Row};
 use server::Launcher;
@@ -197,12 +205,12 @@ const CASES: &[Case] = &[
     Case {
         name: "tail-idle",
         about: "a line in to out at a TAIL, nothing else",
-        run: |bench| latency::tail(bench, "tail-idle", 0.0),
+        run: |bench| latency::tail(bench, "tail-idle", Outlet::Tail, 0.0),
     },
     Case {
         name: "tail-load",
         about: "a line in to out at a TAIL, at 1 M lines/s",
-        run: |bench| latency::tail(bench, "tail-load", 1e6),
+        run: |bench| latency::tail(bench, "tail-load", Outlet::Tail, 1e6),
     },
     Case {
         name: "turn",
@@ -213,6 +221,46 @@ const CASES: &[Case] = &[
         name: "slow-disk",
         about: "worst turn and COUNT at 30 MB/s on a disk of 20 MB/s",
         run: latency::slow_disk,
+    },
+    Case {
+        name: "http-jsonline",
+        about: "lines/s of JSON to /insert/jsonline, also gzipped",
+        run: http_ingest::json_lines,
+    },
+    Case {
+        name: "http-loki",
+        about: "lines/s of Loki's push, protobuf in snappy",
+        run: http_ingest::loki,
+    },
+    Case {
+        name: "http-bulk",
+        about: "documents/s of Elasticsearch's bulk requests",
+        run: http_ingest::bulk,
+    },
+    Case { name: "http-raw", about: "plain lines/s to /insert/raw", run: http_ingest::raw },
+    Case {
+        name: "http-metrics",
+        about: "/metrics round trip at 1 M lines/s",
+        run: http_get::metrics,
+    },
+    Case {
+        name: "http-tail",
+        about: "a line in to out as a Server-Sent Event, idle and loaded",
+        run: |bench| {
+            let mut rows = latency::tail(bench, "http-tail", Outlet::Events, 0.0)?;
+            rows.extend(latency::tail(bench, "http-tail", Outlet::Events, 1e6)?);
+            Ok(rows)
+        },
+    },
+    Case {
+        name: "http-tails",
+        about: "500 tails, each for 1 % of 10,000 lines/s",
+        run: http_tails::tails,
+    },
+    Case {
+        name: "http-page",
+        about: "the page and all its parts on one connection",
+        run: http_get::page,
     },
     Case {
         name: "idle-connections",

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -38,6 +38,8 @@ pub struct Server {
     pub questions: SocketAddr,
     /// Where syslog goes, datagrams and connections alike; port 0 where no flag asks for it.
     pub syslog: SocketAddr,
+    /// Where HTTP is spoken; port 0 where it is not.
+    pub http: SocketAddr,
     /// From just before the process was made until the last listener was announced.
     pub listening_ns: u64,
     /// When the process was about to be made.
@@ -60,9 +62,25 @@ impl Launcher {
     /// # Errors
     /// Where it cannot be started, or ends or stays silent before both listeners are announced.
     pub fn start(&self, flags: &[OsString]) -> Result<Server> {
+        self.launch(flags, 0)
+    }
+
+    /// The same, with HTTP.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_http(&self, flags: &[OsString]) -> Result<Server> {
+        // The flag takes no "any free port": one that is free now is still free in a moment.
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("find a free port")?;
+        let port = free.local_addr().doing("find a free port")?.port();
+        drop(free);
+        self.launch(flags, port)
+    }
+
+    fn launch(&self, flags: &[OsString], http_port: u16) -> Result<Server> {
         let mut command = Command::new(&self.binary);
         command.args(["serve", "--bind", "127.0.0.1", "--log-port", "0", "--query-port", "0"]);
-        command.args(["--http-port", "0", "--log-level", "info"]);
+        command.args(["--http-port", &http_port.to_string(), "--log-level", "info"]);
         if machine::cores() > SERVER_CORE + 1 {
             command.args(["--cpu", &SERVER_CORE.to_string()]);
         }
@@ -84,21 +102,29 @@ impl Launcher {
             logs: none,
             questions: none,
             syslog: none,
+            http: none,
             listening_ns: 0,
             began,
             log,
         };
-        server.await_listeners(&receiver, flags.iter().any(|flag| flag == "--syslog"))?;
+        let has_syslog = flags.iter().any(|flag| flag == "--syslog");
+        server.await_listeners(&receiver, has_syslog, http_port != 0)?;
         Ok(server)
     }
 }
 
 impl Server {
     /// Waits until every port is known.
-    fn await_listeners(&mut self, announced: &Receiver<Announced>, has_syslog: bool) -> Result<()> {
+    fn await_listeners(
+        &mut self,
+        announced: &Receiver<Announced>,
+        has_syslog: bool,
+        has_http: bool,
+    ) -> Result<()> {
         while self.logs.port() == 0
             || self.questions.port() == 0
             || (has_syslog && self.syslog.port() == 0)
+            || (has_http && self.http.port() == 0)
         {
             let Ok(listener) = announced.recv_timeout(PATIENCE) else {
                 let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,6 +135,7 @@ impl Server {
                 "logs" => self.logs = listener.address,
                 "questions" => self.questions = listener.address,
                 "syslog" => self.syslog = listener.address,
+                "http" => self.http = listener.address,
                 _ => continue,
             }
             self.listening_ns = listener.at.saturating_sub(self.began);

@@ -156,7 +156,7 @@ impl CountProbe {
     pub fn connect(address: SocketAddr, interval_ns: u64) -> Result<Self> {
         let stream = Asker::connect(address)?.into_stream();
         stream.set_nonblocking(true).doing("set non-blocking")?;
-        let schedule = Schedule { interval_ns, next: None };
+        let schedule = Schedule::every(interval_ns);
         Ok(Self { stream, schedule, pending: VecDeque::new(), latency: histogram()? })
     }
 
@@ -225,12 +225,27 @@ impl TailProbe {
         questions: SocketAddr,
         interval_ns: u64,
     ) -> Result<Self> {
-        let mut tail = connect(questions)?;
-        write_all(&mut tail, format!("TAIL keyword={MARK} format=raw\n").as_bytes())?;
+        let question = format!("TAIL keyword={MARK} format=raw\n");
+        Self::connect_by(clock, logs, (questions, question.as_bytes()), interval_ns)
+    }
+
+    /// The same with a tail that is opened by other words at another place; each line that has the
+    /// [`MARK`] must come out on one line of its answer.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_by(
+        clock: &Clock,
+        logs: SocketAddr,
+        (address, question): (SocketAddr, &[u8]),
+        interval_ns: u64,
+    ) -> Result<Self> {
+        let mut tail = connect(address)?;
+        write_all(&mut tail, question)?;
         let mut probe = Self {
             logs: connect(logs)?,
             tail,
-            schedule: Schedule { interval_ns: 50_000_000, next: None },
+            schedule: Schedule::every(50_000_000),
             pending: VecDeque::new(),
             sent: 0,
             partial: Vec::new(),
@@ -246,7 +261,7 @@ impl TailProbe {
         }
         probe.finish(clock)?;
         probe.reset();
-        probe.schedule = Schedule { interval_ns, next: None };
+        probe.schedule = Schedule::every(interval_ns);
         Ok(probe)
     }
 
@@ -357,15 +372,20 @@ impl Actor for Repeat {
 }
 
 /// Moments at equal distances.
-struct Schedule {
+pub struct Schedule {
     interval_ns: u64,
     next: Option<Mono>,
 }
 
 impl Schedule {
+    /// One moment every `interval_ns`, from the first on that is asked for.
+    pub fn every(interval_ns: u64) -> Self {
+        Self { interval_ns, next: None }
+    }
+
     /// The intended moment that has come, if one has. Called again for the next: moments that
     /// were missed are made up for, each with its own intended time.
-    fn due(&mut self, now: Mono) -> Option<Mono> {
+    pub fn due(&mut self, now: Mono) -> Option<Mono> {
         let next = *self.next.get_or_insert(now);
         if now < next {
             return None;
@@ -376,7 +396,10 @@ impl Schedule {
 }
 
 /// A connection that neither waits for more to send nor blocks.
-fn connect(address: SocketAddr) -> Result<TcpStream> {
+///
+/// # Errors
+/// Where nobody listens.
+pub fn connect(address: SocketAddr) -> Result<TcpStream> {
     let stream = TcpStream::connect(address).doing("connect")?;
     stream.set_nodelay(true).doing("set TCP_NODELAY")?;
     stream.set_nonblocking(true).doing("set non-blocking")?;
@@ -394,7 +417,10 @@ fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> Result<Option<usize>> {
 
 /// Writes a few bytes. A socket that is full of questions holds the loop up, which is charged to
 /// the latency of those that come after.
-fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<()> {
+///
+/// # Errors
+/// Where the connection breaks.
+pub fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
         if let Some(count) = write_some(stream, bytes)? {
             bytes = &bytes[count..];
@@ -404,7 +430,10 @@ fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<()> {
 }
 
 /// What a read gave; `None` where there is nothing yet.
-fn read_some(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<Option<usize>> {
+///
+/// # Errors
+/// Where the connection breaks, or ends.
+pub fn read_some(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<Option<usize>> {
     match stream.read(buffer) {
         Ok(0) => Err(BenchError::Server("the server closed a connection".to_owned())),
         Ok(count) => Ok(Some(count)),
@@ -419,7 +448,7 @@ mod tests {
 
     #[test]
     fn missed_moments_are_made_up_for() {
-        let mut schedule = Schedule { interval_ns: 10, next: None };
+        let mut schedule = Schedule::every(10);
         assert_eq!(schedule.due(100), Some(100));
         assert_eq!(schedule.due(105), None);
         assert_eq!(schedule.due(131), Some(110));
