@@ -12,7 +12,7 @@ HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 FUZZ_SECONDS ?= 10
 
-.PHONY: run test canary lint fmt debug release static bench fuzz e2e clean help
+.PHONY: run test canary lint fmt debug release static bench fuzz e2e browser clean help
 
 run: ## Build and start it: lines on 127.0.0.1:9999, questions on 9998, kept in ./logs
 	cargo run --release -- -P -d ./logs
@@ -57,6 +57,9 @@ fuzz: ## Run every fuzz target FUZZ_SECONDS (10) seconds
 
 e2e: release ## Run real senders against it: logger, busybox, Python, rsyslog, syslog-ng, Docker
 	scripts/e2e
+
+browser: release ## Run the page in a headless Chromium (Node.js, Debian's chromium)
+	scripts/browser
 
 clean: ## Remove what was built (./logs stays)
 	cargo clean

@@ -21,6 +21,8 @@ servers=0
 # Ports for the next server; 0 is any. A restart sets them to what the first was given.
 log_port=0
 query_port=0
+# For HTTP 0 is none.
+http_port=0
 
 ok() {
   printf 'ok %s\n' "$1"
@@ -89,8 +91,13 @@ finish() {
 }
 trap finish EXIT
 
+# A port that nobody has. Usage: free_port
+free_port() {
+  python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
 # Starts a server with FLAGS and waits until it answers. Sets server, and logs, questions and (with
-# --syslog among the flags) syslog to addresses. Usage: start_server FLAG...
+# --syslog among the flags) syslog to addresses; http is the one that http_port says. Usage: start_server FLAG...
 start_server() {
   local name
   servers=$((servers + 1))
@@ -98,7 +105,7 @@ start_server() {
   : >"$server_log"
   while IFS= read -r name; do unset "$name"; done < <(compgen -e LOGCASTER_)
   "$logcaster" serve --bind 127.0.0.1 --log-port "$log_port" --query-port "$query_port" \
-    --http-port 0 --log-level info "$@" 2>"$server_log" &
+    --http-port "$http_port" --log-level info "$@" 2>"$server_log" &
   server=$!
   started+=("$server")
   if ! await 20 is_listening "$@" || is_gone "$server"; then
@@ -116,6 +123,8 @@ address_of() {
 is_listening() {
   logs=$(address_of logs)
   questions=$(address_of questions)
+  # shellcheck disable=SC2034 # those that source this use it
+  http=127.0.0.1:$http_port
   syslog=$(address_of syslog)
   # Nothing to wait for: the caller sees that no address was announced.
   if is_gone "$server"; then return; fi

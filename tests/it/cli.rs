@@ -124,7 +124,7 @@ fn the_classic_command_line_starts_the_server() {
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
     stderr.read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
-    assert!(said.contains("--http-port 9090 ignored: HTTP is not built yet"), "{said}");
+    assert!(said.contains("role=http addr=127.0.0.1:9090"), "{said}");
 }
 
 #[test]
@@ -184,8 +184,8 @@ fn json_and_raw_answers_are_lines_only() {
 fn nobody_there_is_an_error() {
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let refused = format!("logcaster: connect to {unused}: Connection refused (os error 111)\n");
-    let cases: [(&[&str], i32); 4] =
-        [(&["query", "COUNT"], 2), (&["tail"], 2), (&["ping"], 1), (&["send"], 1)];
+    let cases: [(&[&str], i32); 5] =
+        [(&["query", "COUNT"], 2), (&["tail"], 2), (&["stats"], 2), (&["ping"], 1), (&["send"], 1)];
     for (args, code) in cases {
         let args = [args, &["--addr", &unused]].concat();
         let ran = run(&args);
@@ -291,6 +291,44 @@ fn ping_says_what_is_wrong() {
     let addr = server.questions.to_string();
     assert_eq!(ok(run(&["ping", "--addr", &addr])), "PONG\n");
     assert_eq!(ok(run(&["ping", "--ready", "--addr", &addr])), "PONG ready\n");
+}
+
+#[test]
+fn stats_are_for_people_or_for_programs() {
+    let server = start(&[]);
+    server.send_until("ERROR one\ntwo\n", 2);
+    let addr = server.questions.to_string();
+    let text = ok(run(&["stats", "--addr", &addr]));
+    for words in
+        ["logcaster ", ", OK\n", "  stored        2\n", "unknown 1, error 1\n", "memory only"]
+    {
+        assert!(text.contains(words), "{words:?} in\n{text}");
+    }
+    let json = ok(run(&["stats", "--json", "--addr", &addr]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["logcaster_logs_by_level_total"]["error"], 1);
+    let old = answering(b"ERROR: bad STATS \"json\" (allowed: STATS)\n").to_string();
+    let ran = run(&["stats", "--addr", &old]);
+    let expected = format!("logcaster: {old}: bad STATS \\\"json\\\" (allowed: STATS)\n");
+    assert_eq!((ran.code, ran.stderr), (Some(2), expected));
+}
+
+#[test]
+fn stats_watched_come_again_with_rates() {
+    let server = start(&[]);
+    let addr = server.questions.to_string();
+    let mut child = logcaster(&["stats", "--watch", "--addr", &addr]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let stored: Vec<String> = lines
+        .by_ref()
+        .map(|line| line.unwrap())
+        .filter(|line| line.starts_with("  stored "))
+        .take(2)
+        .collect();
+    assert!(stored[0].ends_with(" 0") && stored[1].ends_with("+0/s"), "{stored:?}");
+    drop(lines);
+    // Nobody reads any more: it ends by itself.
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -127,6 +127,34 @@ const STREAMS: &[&[u8]] = &[
     b"\x07\x09x\x9c\x4b\x04\0\0\x62\0\x62",
 ];
 
+/// How much comes at a time, then a request.
+const HEADS: &[&[u8]] = &[
+    b"\x00GET /a/%2e%2e/b%20c?q=a+b&x=%00 HTTP/1.1\r\nHost: a:1\r\nAccept: a/b;q=0.5, */*\r\n\r\n",
+    b"\x05\r\nPOST http://h:1/_bulk HTTP/1.1\r\nHost: a\r\nContent-Length: 17\r\nA:\t b \r\n\r\n{}",
+    b"\x11PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+    b"\xffOPTIONS * HTTP/1.0\r\nConnection: keep-alive\r\nAccept-Encoding: gzip;q=0.1\r\n\r\n",
+    b"\x03CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length : 2\r\n b\r\n\r\n",
+    b"\x01PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x16\x03\x01",
+];
+
+/// How much comes and goes back at a time, a length or chunks, then a body.
+const BODIES: &[&[u8]] = &[
+    b"\x00\x01\xff5\r\nhello\r\n00A;a=\"b\"\r\n0123456789\r\n0\r\nA: b\r\n\r\nGET /",
+    b"\x03\x05\xc8ffffffffffffffff\r\n1 ;a\r\nb\r\n+1\r\na\r\n",
+    b"\x02\x00\x0chello, worldGET /",
+    b"\x02\x00\x00GET /",
+];
+
+/// Which coding, how much is shown and comes out at a time, then a body.
+const CODED: &[&[u8]] = &[
+    b"\x00\x07\x01plain",
+    b"\x01\x05\x00\x1f\x8b\x08\0\0\0\0\0\0\xff\x01\x02\0\xfd\xffhi\xac\x2a\x93\xd8\x02\0\0\0",
+    b"\x02\x00\x03x\x9c\x4b\x04\0\0\x62\0\x62",
+    b"\x02\x03\x00\x4b\x4c\x4a\x06\0",
+    b"\x03\xff\xff\x28\xb5\x2f\xfd\0\x58\x0a\0\x10a\x09\0\0b\x50\x2a\x4d\x18\x01\0\0\0c",
+    b"\x04\x00\x02\x1d\x08abc\xf0\x02def\x01\x06\x0e\x02\x00\x0f\x04\x00\x00\x00\x1d\x01",
+];
+
 const PROXY_HEADERS: &[&[u8]] = &[
     b"PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n<14>a\n",
     b"PROXY TCP6 2001:db8::1 ::1 1 65535\r\n",
@@ -175,6 +203,19 @@ const RECORDS: &[&[u8]] = &[
     b"\x0capp=x\0host=y{\"a\":{\"b\":[1,{\"c\":null}]},\"msg\":\"\\u00e9\\n\",\"n\":-1.5e3}",
     b"\0level=info msg=\"a \\\"b\\\"\" n=17, t=2026-11-20T10:00:00Z user=bob,\"x\"\r\n\xff=\xfe",
     b"\x03a=\xff<34>1 2026-11-20T10:00:00.5Z host app 17 ID [x@1 a=\"b\\]\"] {\"q\":\"\"}",
+];
+
+/// Which question, then its parameters; the last are those of a client that comes back.
+const HTTP_QUESTIONS: &[&[u8]] = &[
+    b"\0level>=warning&q=refused -\"a b\" /x{2}/ !host=h&order=desc&before=1795168800000009",
+    b"\0field.\"a b\"~x&format=csv&after=1795168800000003&timeout=5s&_=7",
+    b"\x01keyword=con&n=20&since=-5m&limit=7",
+    b"\x02step_ms=1000&since=-1h&until=now&time=event&app!=x",
+    b"\x02buckets=9&q=level=error",
+    b"\x03_",
+    b"\x04host",
+    b"\x05by=stream",
+    b"\x81179",
 ];
 
 /// Edits to the segment of [`inputs`]: none, one in each part, the file cut short.
@@ -259,6 +300,28 @@ fn streams_are_inflated_or_refused() {
 }
 
 #[test]
+fn heads_of_requests_are_read_or_refused() {
+    check(logcaster::proto::http::fuzz_http_head, HEADS, 30_000);
+}
+
+#[test]
+fn bodies_of_requests_are_the_same_in_pieces() {
+    check(logcaster::proto::http::fuzz_http_body, BODIES, 30_000);
+}
+
+#[test]
+fn coded_bodies_are_decoded_or_refused() {
+    let frames = ["level-1", "level-19-checksum", "stream-checksum"].map(|name| {
+        let top = env!("CARGO_MANIFEST_DIR");
+        let frame = std::fs::read(format!("{top}/tests/data/zstd/{name}.zst")).unwrap();
+        [b"\x03\xff\xff".as_slice(), &frame].concat()
+    });
+    let mut samples = CODED.to_vec();
+    samples.extend(frames.iter().map(Vec::as_slice));
+    check(logcaster::proto::coding::fuzz_coding, &samples, 4_000);
+}
+
+#[test]
 fn proxy_headers_are_read_or_refused() {
     check(logcaster::proto::proxy::fuzz_proxy, PROXY_HEADERS, 20_000);
 }
@@ -277,6 +340,11 @@ fn commands_are_read_or_refused() {
 fn queries_are_read_or_refused() {
     check(logcaster::query::fuzz_query, QUERIES, 4_000);
     check(logcaster::query::fuzz_query, FIELDS, 4_000);
+}
+
+#[test]
+fn questions_over_http_are_answered_or_refused() {
+    check(logcaster::session::http::questions::fuzz_question, HTTP_QUESTIONS, 4_000);
 }
 
 #[test]
@@ -304,7 +372,81 @@ fn bytes_that_are_no_segment_are_refused() {
     check(logcaster::segment::fuzz_open, EDITS, 2_000);
 }
 
+/// Whether it is in protobuf, then the body.
+const PUSHES: &[&[u8]] = &[
+    b"\0{\"streams\":[{\"stream\":{\"app\":\"a\",\"level\":\"err\"},\
+        \"values\":[[\"17\",\"x\\n\",{\"k\":\"v\"}]]}]}",
+    b"\0{\"streams\":[{\"entries\":[{\"ts\":\"2026-09-21T14:13:20Z\",\
+        \"line\":\"\\ud83d\"}],\"labels\":\"{}\"}]}",
+    b"\0{a=\"b\\x41\\101\", c=`d` , \"e f\"=\"\\u00e9\",}",
+    b"\x01\x0a\x2d\x0a\x07{a=\"b\"}\x12\x0e\x0a\x04\x08\x07\x10\x01\x12\x04line\x20\0\
+        \x12\x12\x12\x04line\x1a\x06\x0a\x01k\x12\x01v\x0a\x02\x08\x05",
+];
+
+/// The same.
+const EXPORTS: &[&[u8]] = &[
+    b"\0{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"host.name\",\
+        \"value\":{\"stringValue\":\"h\"}}]},\"scopeLogs\":[{\"scope\":{\"name\":\"s\"},\
+        \"logRecords\":[{\"timeUnixNano\":\"17\",\"body\":{\"kvlistValue\":{\"values\":\
+        [{\"key\":\"a\",\"value\":{\"intValue\":\"1\"}}]}},\"traceId\":\"0af7\"}]}]}]}",
+    b"\0{\"resource_logs\":[{\"scope_logs\":[{\"log_records\":[{\"severityText\":\"warn\",\
+        \"attributes\":[{\"key\":\"d\",\"value\":{\"doubleValue\":\"NaN\"}},\
+        {\"value\":{\"arrayValue\":{\"values\":[{}]}}}]}]}]}]}",
+    b"\x01\x0a\x2b\x12\x29\x12\x27\x09\x07\0\0\0\0\0\0\0\x10\x09\x1a\x04info\
+        \x2a\x06\x0a\x04text\x32\x08\x0a\x01k\x12\x03\x18\xc8\x01\x4a\x02\xaf\x07",
+];
+
+const MESSAGES: &[&[u8]] = &[
+    b"\x08\x96\x01\x12\x07testing\x19\x01\0\0\0\0\0\0\0\x25\xff\0\0\0",
+    b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x0b\x0c\x1a\x04\x0a\x02\x08\x01",
+];
+
+#[test]
+fn pushes_of_loki_are_read_or_refused() {
+    check(logcaster::proto::loki::fuzz_loki, PUSHES, 40_000);
+}
+
+#[test]
+fn exports_of_otlp_are_read_or_refused() {
+    check(logcaster::proto::otlp::fuzz_otlp, EXPORTS, 40_000);
+}
+
+#[test]
+fn protobuf_is_read_or_refused() {
+    check(logcaster::proto::protobuf::fuzz_protobuf, MESSAGES, 40_000);
+}
+
 /// A target with a fault that only a mutation reaches: the harness must find it and say how.
+/// One byte of how, then a body.
+const JSON_LINES: &[&[u8]] = &[
+    b"\x02{\"_msg\":\"one\",\"level\":\"info\"}\r\n\n\
+      {\"_time\":1790000000.5}{\"a\":[{},1,\"}\"]}\nnot json\n{\"b\":",
+    b"\x05[{\"log\":\"\\u001b[1mx\\\\\",\"a\":{\"b\":7}},\
+      {\"x\":1,\"y1\":true},2,{\"date\":\"-\"}]{\"b\":{\"c\":\"\"}}",
+    b"\x07{\n \"a\": \"\\ud83d\\n\",\r\n \"t\" : -0.5e+3 }\n{\"a\":1\n{\"log\":null}\xef\xbb\xbf",
+    b"\x01\xef\xbb\xbf{\"t\":\"2026-09-21 14:13:20.000000\",\
+      \"l\\u006fg\":12} x\n,]{\"y\":{\"a\":[[]]}}",
+];
+
+/// The same for pairs of lines.
+const BULKS: &[&[u8]] = &[
+    b"\x03{\"create\":{\"_index\":\"a-2026.09.21\",\"_id\":\"\"}}\n\
+      {\"@timestamp\":17,\"host\":{\"name\":\"h\"}}\r\n",
+    b"\x11{\"update\":{}}\n{\"doc_as_upsert\":true,\"doc\":{\"app\":1}}\n\
+      {\"delete\":{}}\n{\"index\":{}}\n{\"a\"",
+    b"\x00{ \"index\" : {} }\n\n{\"index\":{}}\nnot json\n{\"insert\":{}}\n{}",
+];
+
+#[test]
+fn lines_of_json_are_objects_or_bad() {
+    check(logcaster::proto::jsonline::fuzz_jsonline, JSON_LINES, 40_000);
+}
+
+#[test]
+fn bulks_are_answered_item_by_item() {
+    check(logcaster::proto::bulk::fuzz_bulk, BULKS, 30_000);
+}
+
 #[test]
 fn the_canary_is_found() {
     let canary = |data: &[u8]| assert!(!data.contains(&b'#'), "the canary");

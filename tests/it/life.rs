@@ -188,6 +188,29 @@ fn sighup_without_a_file_changes_nothing() {
 }
 
 #[test]
+fn sigusr1_writes_the_metrics_beside_the_segment_and_in_memory_to_the_log_only() {
+    let dir = temp_dir();
+    let server = start_in(dir.path(), 1, &[]);
+    server.send_until("x\n", 1);
+    server.signal(Signal::SIGUSR1);
+    server.wait_stderr("metrics_written");
+    let text = std::fs::read_to_string(dir.path().join("metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(metrics["logcaster_logs_total"], 1);
+    assert_eq!(metrics["logcaster_persistence_enabled"], 1);
+    assert!(server.stderr().contains("Total=1"), "{}", server.stderr());
+    // A place that cannot be written to is told, and costs nothing.
+    std::fs::remove_file(dir.path().join("metrics.json")).unwrap();
+    std::fs::create_dir(dir.path().join("metrics.json")).unwrap();
+    server.signal(Signal::SIGUSR1);
+    server.wait_stderr("metrics_not_written");
+    assert_eq!(server.count(), 1);
+    let server = start(&[]);
+    server.signal(Signal::SIGUSR1);
+    server.wait_stderr("file=\"none: records are kept in memory only\"");
+}
+
+#[test]
 fn running_out_of_descriptors_only_delays_accepting() {
     // The shell sets the hard limit as well, which the server cannot raise.
     let server = setup(&[]).before("ulimit -n 64").start();

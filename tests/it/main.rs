@@ -8,12 +8,18 @@
 mod json;
 mod peer;
 mod support;
+mod web;
 
 mod bounds;
 mod captures;
 mod cli;
 mod durability;
 mod fuzz_seeds;
+mod http;
+mod http_ask;
+mod http_captures;
+mod http_insert;
+mod http_refused;
 mod inputs;
 mod life;
 mod lines;

@@ -37,6 +37,12 @@ fn count_ping_and_stats_answer_in_one_line() {
     let stats = server.ask("STATS");
     assert!(stats.starts_with("STATS: Total=3, Dropped=0, Current=3, Clients=0, "), "{stats}");
     assert_eq!(stats.matches('\n').count(), 1, "{stats}");
+    let json = server.ask("STATS json");
+    let metrics: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&metrics["logcaster_logs_total"], json.matches('\n').count()), (&3.into(), 1));
+    let queries = server.stat("Queries");
+    server.ask("COUNT\nRECENT 1\nPING");
+    assert_eq!(server.stat("Queries"), queries + 2, "COUNT and RECENT are");
     let _client = server.log_peer();
     wait_until("one client", || (server.stat("Clients") == 1).then_some(()));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -18,6 +18,9 @@ use crate::peer::Peer;
 /// How long anything may take before a test gives up. Generous: the build is not optimised and the
 /// machine may be busy; what is a promise about time is tested by its own bound.
 pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// An address that no server has.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_logcaster");
@@ -73,6 +76,8 @@ pub struct Setup {
     before: Option<String>,
     stderr: Option<Stdio>,
     lost_stderr: bool,
+    /// Whether it is to speak HTTP, and where.
+    http: Option<u16>,
 }
 
 /// A server with `args`, in memory unless they say otherwise.
@@ -83,6 +88,7 @@ pub fn setup(args: &[&str]) -> Setup {
         before: None,
         stderr: None,
         lost_stderr: false,
+        http: None,
     }
 }
 
@@ -116,6 +122,12 @@ impl Setup {
         self
     }
 
+    /// Speaks HTTP as well.
+    pub fn http(mut self) -> Self {
+        self.http = Some(0);
+        self
+    }
+
     /// Gives the server's own log somewhere else to go than to the test.
     pub fn stderr(mut self, to: Stdio) -> Self {
         self.stderr = Some(to);
@@ -143,7 +155,8 @@ impl Setup {
             }
         }
         command.env_remove("MAX_BUFFER_SIZE").env_remove("PERSISTENCE_PATH").env("TZ", "UTC");
-        command.args(["serve", "-p", "0", "-q", "0", "--http-port", "0"]).args(&self.args);
+        let http = self.http.unwrap_or(0).to_string();
+        command.args(["serve", "-p", "0", "-q", "0", "--http-port", &http]).args(&self.args);
         command.envs(self.envs.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command
@@ -151,7 +164,12 @@ impl Setup {
 
     /// Starts it and does not wait.
     #[track_caller]
-    fn spawn(mut self) -> Server {
+    fn spawn(&mut self) -> Server {
+        if let Some(port) = &mut self.http {
+            // Port 0 turns HTTP off. This one was free a moment ago.
+            let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            *port = probe.local_addr().unwrap().port();
+        }
         let mut command = self.command();
         command.stderr(self.stderr.take().unwrap_or_else(Stdio::piped));
         let mut child = command.spawn().unwrap();
@@ -166,30 +184,45 @@ impl Setup {
         }
         let waiter = watch.clone();
         std::thread::spawn(move || wait_for_exit(child, &waiter));
-        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Server { pid, watch, logs: nowhere, questions: nowhere }
+        Server { pid, watch, logs: NOWHERE, questions: NOWHERE, http: NOWHERE }
     }
 
     /// Starts it and waits until it says where it listens.
     #[track_caller]
-    pub fn start(self) -> Server {
-        let mut server = self.spawn();
-        let both = server.watch.wait(DEADLINE, |seen| {
-            if seen.exit.is_some() && seen.stderr_ended {
-                return Some(None);
+    pub fn start(mut self) -> Server {
+        for _ in 0..20 {
+            let mut server = self.spawn();
+            let at = |seen: &Watched| {
+                let places = ["logs", "questions"].map(|role| listener(&seen.stderr, role));
+                let http = match self.http {
+                    Some(_) => listener(&seen.stderr, "http")?,
+                    None => NOWHERE,
+                };
+                Some((places[0]?, places[1]?, http))
+            };
+            let places = server.watch.wait(DEADLINE, |seen| {
+                if seen.exit.is_some() && seen.stderr_ended {
+                    Some(None)
+                } else {
+                    at(seen).map(Some)
+                }
+            });
+            match places {
+                Some(Some(places)) => {
+                    (server.logs, server.questions, server.http) = places;
+                    return server;
+                }
+                // Another took the port for HTTP in between.
+                Some(None) if self.http.is_some() && server.stderr().contains("in use") => {}
+                _ => panic!("the server does not listen; it says:\n{}", server.stderr()),
             }
-            Some(Some((listener(&seen.stderr, "logs")?, listener(&seen.stderr, "questions")?)))
-        });
-        let Some(Some(both)) = both else {
-            panic!("the server does not listen; it says:\n{}", server.stderr());
-        };
-        (server.logs, server.questions) = both;
-        server
+        }
+        panic!("no port for HTTP stays free");
     }
 
     /// Starts one whose own log nobody reads, on the addresses that its arguments name.
     #[track_caller]
-    pub fn start_at(self, logs: SocketAddr, questions: SocketAddr) -> Server {
+    pub fn start_at(mut self, logs: SocketAddr, questions: SocketAddr) -> Server {
         let mut server = self.spawn();
         (server.logs, server.questions) = (logs, questions);
         wait_until(format!("a server on {questions}"), || {
@@ -306,6 +339,8 @@ pub struct Server {
     watch: Arc<Watch>,
     pub logs: SocketAddr,
     pub questions: SocketAddr,
+    /// Where it speaks HTTP, if it was started so.
+    pub http: SocketAddr,
 }
 
 impl Drop for Server {

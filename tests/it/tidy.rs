@@ -8,7 +8,10 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 600;
 
 /// Files longer than [`FILE_LINES_MAX`], each with its reason.
-const LONG_FILES: &[(&str, &str)] = &[("src/config/table.rs", "one flat table: a row a setting")];
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/config/table.rs", "one flat table: a row a setting"),
+    ("src/limits.rs", "one flat table: a constant a bound"),
+];
 
 /// One source file, with its path from the top of the tree.
 struct Source {
@@ -295,7 +298,8 @@ fn named<'a>(doc: &'a str, key: &str) -> Result<Vec<&'a str>, String> {
 fn every_bound_has_a_counter_and_a_test_that_reaches_it() {
     let read = |path: &str| std::fs::read_to_string(top().join(path)).unwrap();
     // The segment counts for itself: it knows nothing of the server around it.
-    let (metrics, segment) = (read("src/metrics.rs"), read("src/segment/ring.rs"));
+    let metrics = read("src/metrics.rs") + &read("src/metrics/http.rs");
+    let segment = read("src/segment/ring.rs");
     let sources = sources(&["src", "tests"]);
     let fields = metrics + &segment;
     let has_counter = |name: &str| {
