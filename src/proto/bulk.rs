@@ -22,7 +22,7 @@ use std::ops::Range;
 pub use handshake::{bulk_index, handshake};
 pub use items::Items;
 
-use super::entries::{BadEntry, BadReason, BodyFailure, Entry, Pairs, Step};
+use super::entries::{BadEntry, BadReason, BodyFailure, Entry, Step};
 use super::jsonline::object::{Broken, Walk, Walker};
 use super::jsonline::plan::{Found, Plan, Role, push_key};
 use super::jsonline::stream::Stream;
@@ -175,11 +175,6 @@ impl Bulk {
     /// What was to be done with the document of the last entry or bad entry.
     pub fn verb(&self) -> Verb {
         self.verb
-    }
-
-    /// The stream of the entry that was given last.
-    pub fn stream(&self) -> &Pairs {
-        &self.stream.pairs
     }
 
     /// The entry that was given last could not be stored: the next step gives it again, if its body

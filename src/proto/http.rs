@@ -68,8 +68,6 @@ pub enum HttpError {
     Chunk(&'static str),
     /// The body exceeds [`HTTP_BODY_BYTES_MAX`].
     BodyTooLarge,
-    /// A content coding that is not known.
-    CodingUnknown,
     /// The request, or the rest of it, did not come in time.
     Timeout,
 }
@@ -84,7 +82,6 @@ impl HttpError {
             Self::HeadTooLarge | Self::TooManyHeaders => Status::HEADER_FIELDS_TOO_LARGE,
             Self::Expectation => Status::EXPECTATION_FAILED,
             Self::BodyTooLarge => Status::CONTENT_TOO_LARGE,
-            Self::CodingUnknown => Status::UNSUPPORTED_MEDIA_TYPE,
             Self::Timeout => Status::REQUEST_TIMEOUT,
             _ => Status::BAD_REQUEST,
         }
@@ -117,9 +114,6 @@ impl fmt::Display for HttpError {
                  extensions, {HTTP_TRAILER_BYTES_MAX} of trailers)"
             ),
             Self::BodyTooLarge => write!(f, "body exceeds {HTTP_BODY_BYTES_MAX} bytes"),
-            Self::CodingUnknown => f.write_str(
-                "unknown Content-Encoding (allowed: identity, gzip, deflate, zstd, snappy)",
-            ),
             Self::Timeout => f.write_str("request did not come in time"),
         }
     }

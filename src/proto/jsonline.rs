@@ -32,7 +32,7 @@ use self::plan::Found;
 use self::rewrite::{Rewriter, join_lines};
 use self::skip::{Skip, Until};
 use self::stream::Stream;
-use super::entries::{BadEntry, BadReason, Entry, Pairs, Step};
+use super::entries::{BadEntry, BadReason, Entry, Step};
 use crate::limits::{JSON_LINE_BYTES_MAX, LINES_BYTES_PER_STEP};
 use crate::message::syslog::Times;
 
@@ -138,11 +138,6 @@ impl JsonLines {
             Next::Object(place, is_joined) => Step::Entry(self.entry(&body[place], is_joined)),
         };
         (used, step)
-    }
-
-    /// The stream of the entry that was given last.
-    pub fn stream(&self) -> &Pairs {
-        &self.stream.pairs
     }
 
     /// The entry that was given last could not be stored: the next step gives it again, if its body

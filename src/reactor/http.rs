@@ -11,6 +11,7 @@ use super::health::READY;
 use super::listeners::Role;
 use super::questions::{Go, SyncAnswer};
 use super::stream::Peer;
+use super::sys;
 use crate::clock::{MS, Mono, Wall};
 use crate::config::{Listener, Settings, SyncMode};
 use crate::limits::{HTTP_IDLE_MS, HTTP_KEEP_ALIVE_MS, READ_BYTES_PER_GO, SCAN_NS_PER_GO};
@@ -26,7 +27,10 @@ use crate::session::walk::Tools;
 
 /// A peer as records name it; empty where it has no address.
 pub(super) fn peer_name(peer: &Peer) -> String {
-    peer.ip().map_or(String::new(), |ip| ip.to_canonical().to_string())
+    match *peer {
+        Peer::Ip(address) => sys::peer_name(address),
+        Peer::Unix { .. } => String::new(),
+    }
 }
 
 /// Appends what a client is told for whom there is no place.
@@ -56,33 +60,18 @@ pub(super) fn policy(settings: &Settings, host_name: &[u8]) -> Policy {
 impl Reactor {
     /// One connection's go.
     pub(super) fn serve_http(&mut self, token: Token) -> Go {
-        if !self.may_scan(token) {
-            self.flush(token);
-            return Go::Wait;
-        }
-        let until = self.clock.mono() + SCAN_NS_PER_GO;
-        let next = loop {
-            if self.must_fetch(token) {
-                self.flush(token);
-                return Go::Wait;
+        let next = self.go(token, |reactor| match reactor.take_http(token) {
+            Ok(next) => {
+                reactor.count_held(token);
+                let goes_on = matches!(next, Next::Again) && reactor.may_go_on(token);
+                (next, goes_on)
             }
-            let next = match self.take_http(token) {
-                Ok(next) => next,
-                Err(reason) => {
-                    self.close(token, reason);
-                    return Go::Wait;
-                }
-            };
-            self.count_held(token);
-            let goes_on = matches!(next, Next::Again) && self.may_go_on(token);
-            if !goes_on || self.clock.mono() >= until {
-                break next;
+            Err(reason) => {
+                reactor.close(token, reason);
+                (Next::Close, false)
             }
-        };
-        if !self.flush(token) {
-            return Go::Wait;
-        }
-        self.after_http(token, next)
+        });
+        next.map_or(Go::Wait, |next| self.after_http(token, next))
     }
 
     /// Bytes of the memory budget that are in use.

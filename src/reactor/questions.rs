@@ -99,27 +99,38 @@ impl Reactor {
             self.close(token, reason);
             return Go::Wait;
         }
+        let next = self.go(token, |reactor| {
+            let next = reactor.step(token);
+            let goes_on = matches!(next, Next::Again) && reactor.is_scanning(token);
+            (next, goes_on)
+        });
+        next.map_or(Go::Wait, |next| self.after_step(token, next))
+    }
+
+    /// Takes steps for a connection, as long as a step says that it goes on and its share of time
+    /// lasts, and sends what came of them: what the last step came to. `None` where it has to wait
+    /// for a place or for the disk, or its peer is gone.
+    pub(super) fn go<N>(
+        &mut self,
+        token: Token,
+        mut step: impl FnMut(&mut Self) -> (N, bool),
+    ) -> Option<N> {
         if !self.may_scan(token) {
             self.flush(token);
-            return Go::Wait;
+            return None;
         }
         let until = self.clock.mono() + SCAN_NS_PER_GO;
-        let next = loop {
+        loop {
             if self.must_fetch(token) {
                 self.flush(token);
-                return Go::Wait;
+                return None;
             }
-            let next = self.step(token);
+            let (next, goes_on) = step(self);
             // A window of a scan takes a few microseconds; several make a go.
-            let goes_on = matches!(next, Next::Again) && self.is_scanning(token);
             if !goes_on || self.clock.mono() >= until {
-                break next;
+                return self.flush(token).then_some(next);
             }
-        };
-        if !self.flush(token) {
-            return Go::Wait;
         }
-        self.after_step(token, next)
     }
 
     fn is_scanning(&self, token: Token) -> bool {
@@ -358,7 +369,7 @@ impl Reactor {
     }
 
     /// Whether a scanner has one of the places, or gets one now. Others stand in a queue.
-    pub(super) fn may_scan(&mut self, token: Token) -> bool {
+    fn may_scan(&mut self, token: Token) -> bool {
         let Some(connection) = self.connections.get(token) else { return false };
         let Some(running) = connection.session.running() else { return true };
         if running.is_tail || self.scanners.contains(&token) {
@@ -399,7 +410,7 @@ impl Reactor {
     }
 
     /// Whether the block a step would touch has to come from the disk first; it is asked for.
-    pub(super) fn must_fetch(&mut self, token: Token) -> bool {
+    fn must_fetch(&mut self, token: Token) -> bool {
         if !self.storage.is_on_disk() {
             return false;
         }

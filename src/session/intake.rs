@@ -299,7 +299,7 @@ impl<S: Store> Sink<'_, S> {
         stream: &mut Entry,
     ) -> Result<(), Full> {
         if self.intake.dedupe.is_some() {
-            return self.put_or_fold(record, message, stream, Transport::Http);
+            return self.put_or_hold(record, message, stream, Transport::Http);
         }
         stream.append(self.segment, record)?;
         count(record, Transport::Http, self.metrics);

@@ -13,14 +13,20 @@ pub struct Peer {
     unread: Vec<u8>,
 }
 
+/// A socket on which every wait ends at the deadline.
+#[track_caller]
+pub fn connect(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap_or_else(|error| panic!("{addr}: {error}"));
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
 impl Peer {
     #[track_caller]
     pub fn to(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).unwrap_or_else(|error| panic!("{addr}: {error}"));
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        Self { stream, unread: Vec::new() }
+        Self { stream: connect(addr), unread: Vec::new() }
     }
 
     pub fn stream(&self) -> &TcpStream {

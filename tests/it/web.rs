@@ -8,7 +8,8 @@ use flate2::read::GzDecoder;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::Value;
 
-use crate::support::{DEADLINE, Server};
+use crate::peer::connect;
+use crate::support::Server;
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -85,11 +86,7 @@ pub struct Web {
 impl Web {
     #[track_caller]
     pub fn to(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).unwrap_or_else(|error| panic!("{addr}: {error}"));
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        Self { stream, unread: Vec::new() }
+        Self { stream: connect(addr), unread: Vec::new() }
     }
 
     pub fn stream(&self) -> &TcpStream {

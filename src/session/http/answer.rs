@@ -14,6 +14,7 @@ use crate::proto::bulk::{Items, handshake};
 use crate::proto::coding::Encoder;
 use crate::proto::http::{AnswerBody, AnswerHead, Method, Request, Status, write_head};
 use crate::proto::otlp::write_failure;
+use crate::query::json_string;
 
 /// The media type of JSON.
 pub const JSON: &str = "application/json";
@@ -220,7 +221,7 @@ pub fn failure(failure: &Failure, exchange: &Exchange, wall: Wall, out: &mut Vec
     let status = failure.status;
     let (content_type, body) = match exchange.manner {
         Manner::Text => (TEXT, format!("{}\n", failure.what).into_bytes()),
-        Manner::Json => (JSON, format!("{{\"error\":{}}}\n", quoted(&failure.what)).into_bytes()),
+        Manner::Json => (JSON, error_line(&failure.what)),
         Manner::Otlp(is_json) => {
             let mut body = Vec::new();
             write_failure(is_json, &failure.what, &mut body);
@@ -233,12 +234,10 @@ pub fn failure(failure: &Failure, exchange: &Exchange, wall: Wall, out: &mut Vec
                 Status::SERVICE_UNAVAILABLE => "cluster_block_exception",
                 _ => "illegal_argument_exception",
             };
-            let reason = quoted(&failure.what);
-            let body = format!(
-                "{{\"error\":{{\"type\":\"{kind}\",\"reason\":{reason}}},\"status\":{}}}",
-                status.0
-            );
-            (JSON, body.into_bytes())
+            let mut body = format!("{{\"error\":{{\"type\":\"{kind}\",\"reason\":").into_bytes();
+            json_string(failure.what.as_bytes(), &mut body);
+            body.extend_from_slice(format!("}},\"status\":{}}}", status.0).as_bytes());
+            (JSON, body)
         }
     };
     let seconds = failure.retry_after_s.map(|seconds| seconds.to_string());
@@ -248,8 +247,12 @@ pub fn failure(failure: &Failure, exchange: &Exchange, wall: Wall, out: &mut Vec
     exchange.write((status, Some(content_type)), &headers, &body, wall, out);
 }
 
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// An error as JSON says it: `{"error":"…"}` and LF.
+pub fn error_line(words: &str) -> Vec<u8> {
+    let mut line = b"{\"error\":".to_vec();
+    json_string(words.as_bytes(), &mut line);
+    line.extend_from_slice(b"}\n");
+    line
 }
 
 /// Appends what became of an upload.

@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::answer::error_line;
 use crate::clock::Wall;
 use crate::limits::{
     HITS_BUCKETS_DEFAULT, HITS_BUCKETS_MAX, HTTP_LIMIT_DEFAULT, HTTP_LIMIT_MAX,
@@ -19,7 +20,7 @@ use crate::limits::{
 };
 use crate::query::{
     Buckets, Census, Cursor, Echo, Format, Hits, Listing, Parameters, QueryError, StepError,
-    TimeContext, json_string, known_label, number, parse_duration, quote,
+    TimeContext, known_label, number, parse_duration, quote,
 };
 use crate::segment::{Segment, Seq, Store};
 use crate::session::questions::shorten;
@@ -104,10 +105,7 @@ impl AskError {
 
     /// The body of the answer: `{"error":"…"}`.
     pub fn json(&self) -> Vec<u8> {
-        let mut out = b"{\"error\":".to_vec();
-        json_string(self.to_string().as_bytes(), &mut out);
-        out.extend_from_slice(b"}\n");
-        out
+        error_line(&self.to_string())
     }
 }
 

@@ -1,6 +1,6 @@
 //! An answer that is written while records are looked for: in chunks, as the client takes them.
 
-use super::answer::Exchange;
+use super::answer::{Exchange, error_line};
 use super::questions::{Answer, Question};
 use super::upload::Failure;
 use crate::clock::{MS, Mono, Wall};
@@ -237,8 +237,7 @@ impl Walking {
         out: &mut Vec<u8>,
     ) -> Walked {
         if self.is_begun {
-            let line = format!("{{\"error\":{}}}\n", serde_json::Value::from(words));
-            self.pending.extend_from_slice(line.as_bytes());
+            self.pending.extend_from_slice(&error_line(words));
             // Without the last chunk it is plain that something is missing.
             self.hand_over(true, exchange, out);
             exchange.keep_alive = false;

@@ -4,14 +4,14 @@
 use super::super::dedupe;
 use super::super::fair;
 use super::super::labels::{Entry, Labels};
-use super::super::sources::SourceKey;
 use super::{Intake, Sink, count};
 use crate::limits::REPORTS_PER_TURN;
 use crate::message::Transport;
 use crate::segment::{Full, NewRecord, Store, StreamRef};
 
 impl<S: Store> Sink<'_, S> {
-    /// [`Self::put`] where not everything is stored.
+    /// [`Self::put`] where not everything is stored. What comes over HTTP is never held back: its
+    /// request was admitted as a whole.
     #[inline(never)]
     pub(super) fn put_or_hold(
         &mut self,
@@ -25,65 +25,24 @@ impl<S: Store> Sink<'_, S> {
         }
         let source = entry.source();
         let (level, cut) = (record.level, record.cut);
-        if self.fold(source, &dedupe::Line { text: message, labels: entry.labels(), level, cut }) {
-            return Ok(());
-        }
-        let passing = match self.intake.fair.check(source, level, self.now) {
-            fair::Verdict::Pass(ticket) => ticket,
-            fair::Verdict::Hold(ticket) => {
-                self.intake.fair.commit(ticket, entry.name(), self.metrics);
+        if let Some(dedupe) = &mut self.intake.dedupe {
+            let line = dedupe::Line { text: message, labels: entry.labels(), level, cut };
+            if let dedupe::Verdict::Fold(ticket) = dedupe.check(source, &line, self.now) {
+                dedupe.commit(ticket, &line, self.metrics);
                 return Ok(());
             }
-        };
-        self.fold_or_append(record, message, entry, transport)?;
-        self.intake.fair.commit(passing, entry.name(), self.metrics);
-        Ok(())
-    }
-
-    /// [`Self::put_or_hold`] for a record that is not held back, whoever sent it.
-    #[inline(never)]
-    pub(super) fn put_or_fold(
-        &mut self,
-        record: &NewRecord<'_>,
-        message: &[u8],
-        entry: &mut Entry,
-        transport: Transport,
-    ) -> Result<(), Full> {
-        if !self.intake.is_folding {
-            self.end_folding()?;
         }
-        let line = dedupe::Line {
-            text: message,
-            labels: entry.labels(),
-            level: record.level,
-            cut: record.cut,
+        let passing = if transport == Transport::Http {
+            None
+        } else {
+            match self.intake.fair.check(source, level, self.now) {
+                fair::Verdict::Pass(ticket) => Some(ticket),
+                fair::Verdict::Hold(ticket) => {
+                    self.intake.fair.commit(ticket, entry.name(), self.metrics);
+                    return Ok(());
+                }
+            }
         };
-        if self.fold(entry.source(), &line) {
-            return Ok(());
-        }
-        self.fold_or_append(record, message, entry, transport)
-    }
-
-    /// Counts `line` where it is equal to the one before it.
-    fn fold(&mut self, source: SourceKey, line: &dedupe::Line<'_>) -> bool {
-        let Some(dedupe) = &mut self.intake.dedupe else { return false };
-        let dedupe::Verdict::Fold(ticket) = dedupe.check(source, line, self.now) else {
-            return false;
-        };
-        dedupe.commit(ticket, line, self.metrics);
-        true
-    }
-
-    /// Appends a record that stays, behind what is to be told of the lines before it.
-    fn fold_or_append(
-        &mut self,
-        record: &NewRecord<'_>,
-        message: &[u8],
-        entry: &mut Entry,
-        transport: Transport,
-    ) -> Result<(), Full> {
-        let source = entry.source();
-        let (level, cut) = (record.level, record.cut);
         // What is held back gives no reason to tell what was folded before it.
         let folding = loop {
             let Some(dedupe) = &mut self.intake.dedupe else { break None };
@@ -97,6 +56,9 @@ impl<S: Store> Sink<'_, S> {
         };
         entry.append(self.segment, record)?;
         count(record, transport, self.metrics);
+        if let Some(ticket) = passing {
+            self.intake.fair.commit(ticket, entry.name(), self.metrics);
+        }
         if let (Some(dedupe), Some(ticket)) = (&mut self.intake.dedupe, folding) {
             let line = dedupe::Line { text: message, labels: entry.labels(), level, cut };
             dedupe.commit(ticket, &line, self.metrics);
