@@ -131,6 +131,55 @@ pub const REFUSALS_AT_ONCE: usize = 32;
 /// Counter: `commands_too_long`. Test: `a_command_too_long_is_refused_and_the_next_is_answered`.
 pub const COMMAND_BYTES_MAX: usize = 8 * KIB;
 
+/// Bytes of one line of IRC with CR LF, tags apart (RFC 2812 section 2.3); those of a client's are
+/// refused, ours are cut.
+/// Counter: none: the client is told with 417. Test: `a_line_too_long_is_told_once_and_skipped`.
+pub const IRC_LINE_BYTES_MAX: usize = 512;
+
+/// Bytes of the tags that a client may send with one line, with the `@` and the space around them
+/// (IRCv3 message-tags).
+/// Counter: none: the client is told with 417. Test: `tags_have_a_bound_of_their_own`.
+pub const IRC_CLIENT_TAG_BYTES_MAX: usize = 4096;
+
+/// Bytes of the tags of a line that we send, those of its client and ours, with the `@` and the
+/// space around them (IRCv3 message-tags).
+/// Counter: none: a tag that does not fit is left out. Test: `a_tag_that_does_not_fit_is_left_out`.
+pub const IRC_TAG_BYTES_MAX: usize = 8191;
+
+/// Parameters of one message; the last takes all that follows (RFC 2812 section 2.3.1).
+/// Counter: none: what follows is part of the last. Test: `messages_are_taken_apart`.
+pub const IRC_PARAMS_MAX: usize = 15;
+
+/// Bytes of a nick (NICKLEN): as others allow.
+/// Counter: none: the client is told with 432. Test: `nicks_are_letters_digits_and_a_few_signs`.
+pub const IRC_NICK_BYTES_MAX: usize = 30;
+
+/// Bytes of a channel's name with its `#` (CHANNELLEN): an application's or a host's name fits in.
+/// Counter: none: the client is told with 403.
+/// Test: `channels_begin_with_a_sign_and_hold_no_blanks`.
+pub const IRC_CHANNEL_BYTES_MAX: usize = 64;
+
+/// Bytes of a channel's key (KEYLEN; RFC 2812 section 2.3.1).
+/// Counter: none: the client is told with 525. Test: `keys_are_visible_and_short`.
+pub const IRC_KEY_BYTES_MAX: usize = 23;
+
+/// Bytes of a user's name (USERLEN); a longer one is cut.
+/// Counter: none: Modern IRC wants it cut. Test: `user_names_are_made_harmless`.
+pub const IRC_USER_BYTES_MAX: usize = 18;
+
+/// Bytes of a server's name (RFC 2812 section 1.1).
+/// Counter: none: the setting is refused. Test: `a_server_name_is_a_host`.
+pub const IRC_SERVER_NAME_BYTES_MAX: usize = 63;
+
+/// Bytes of a mask: any nick, user and host, with room for signs. Trying one costs at most as many
+/// comparisons as it has bytes, for each byte of the name. A longer one in WHO or LIST covers none.
+/// Counter: none: the client is told with 696. Test: `masks_are_written_in_one_form`.
+pub const IRC_MASK_BYTES_MAX: usize = 160;
+
+/// Changes that one MODE may ask for: more than there are letters and arguments; each is answered.
+/// Counter: none: more are left out. Test: `changes_are_bounded`.
+pub const IRC_MODE_CHANGES_MAX: usize = 32;
+
 /// Bytes of answers that wait for a client to take them; at this mark a query waits too.
 /// Counter: `outbox_full`. Test: `a_client_that_does_not_read_costs_bounded_memory`.
 pub const OUTBOX_BYTES_MAX: usize = 64 * KIB;
@@ -238,6 +287,15 @@ pub const NUMBERS_AHEAD_MAX: u64 = 1 << 24;
 /// Test: `many_skipped_numbers_begin_a_new_block`.
 pub const GAP_SLOTS_MAX: u64 = 512;
 
+/// Sockets that a service manager may pass to the server.
+/// Counter: none: before the start, and told in the log.
+/// Test: `sockets_that_cannot_be_used_are_told_of`.
+pub const PASSED_SOCKETS_MAX: u16 = 256;
+
+/// Milliseconds until a message that the service manager did not take is offered again.
+/// Counter: none: nothing is lost. Test: `a_manager_that_takes_nothing_is_told_later`.
+pub const NOTIFY_RETRY_MS: u64 = 100;
+
 /// Milliseconds until a segment that another process holds is tried again.
 /// Counter: none: before the start. Test: `a_waiting_server_takes_over_when_the_lock_is_free`.
 pub const LOCK_RETRY_MS: u64 = 50;
@@ -307,6 +365,24 @@ pub const CENSUS_BYTES_MAX: usize = MIB;
 /// Counter: none: it cuts the work of a question, not the question.
 /// Test: `a_census_does_not_depend_on_how_its_steps_are_cut`.
 pub const CENSUS_NAMES_PER_SLICE: usize = 256;
+
+/// Streams that the count of who sends most remembers at a time; one more takes the place of the
+/// least busy. With [`STREAM_BYTES_MAX`] it bounds the table to 64 KiB.
+/// Counter: none: only who sends little is forgotten.
+/// Test: `streams_made_up_by_the_line_are_never_listed`.
+pub const BUSIEST_STREAMS_KEPT: usize = 64;
+
+/// Streams on the page of metrics: the busiest.
+/// Counter: none: a choice of what is shown. Test: `ten_streams_are_listed_the_busiest_first`.
+pub const BUSIEST_STREAMS_SHOWN: usize = 10;
+
+/// Slots that one turn looks at to count who sends most; of more it looks at every second, third
+/// and so on. Counter: none: a choice of what is looked at. Test: `a_turn_looks_at_so_many_slots`.
+pub const BUSIEST_SLOTS_PER_TURN: u64 = 512;
+
+/// Milliseconds after which what a stream has sent weighs half in the choice of the busiest.
+/// Counter: none: an interval. Test: `who_was_busy_long_ago_gives_way`.
+pub const BUSIEST_HALF_MS: u64 = 60_000;
 
 /// How many characters the Unicode classes of a pattern may make its translation look at: it
 /// bounds the time to compile it to 2 ms.
@@ -757,3 +833,203 @@ pub const OTLP_JSON_ENTRY_BYTES_MAX: usize = 256 * KIB;
 /// Counter: none: reported as an entry of reason `metadata` or `line`.
 /// Test: `long_values_nested_deep_make_a_bad_entry`.
 pub const OTLP_JSON_NESTED_BYTES_MAX: usize = 2 * OTLP_JSON_ENTRY_BYTES_MAX;
+
+/// Bytes of a connection's IRC input that wait, at most; then it is not read until some are worked
+/// off. Room for the longest line with its tags. Counter: none: the client waits. Test:
+/// `a_line_without_an_end_neither_spins_nor_grows`.
+pub const IRC_INBOX_BYTES_MAX: usize = 16 * 1024;
+
+/// IRC lines a second that a client is heard with; more are heard later. Counter: `irc_slowed`.
+/// Test: `a_flood_is_slowed_and_never_closed`.
+pub const IRC_LINES_PER_SECOND: u64 = 25;
+
+/// IRC lines that a client may send at once. Counter: `irc_slowed`. Test:
+/// `a_flood_is_slowed_and_never_closed`.
+pub const IRC_LINES_AT_ONCE: u64 = 200;
+
+/// Milliseconds within which an IRC client has to register. Counter: `irc_timeouts`. Test:
+/// `who_never_registers_is_closed`.
+pub const IRC_REGISTRATION_MS: u64 = 60_000;
+
+/// Milliseconds of silence after which an IRC client is asked whether it is there. Counter: none:
+/// an ordinary question. Test: `who_does_not_answer_a_ping_is_closed`.
+pub const IRC_PING_MS: u64 = 120_000;
+
+/// Milliseconds that an IRC client has to answer that. Counter: `irc_timeouts`. Test:
+/// `who_does_not_answer_a_ping_is_closed`.
+pub const IRC_PONG_MS: u64 = 60_000;
+
+/// Bytes that wait for an IRC client at which messages and log lines to it are left out. Counter:
+/// `irc_skipped`. Test: `who_cannot_keep_up_is_told_how_much_it_missed`.
+pub const IRC_OUT_BYTES_SOFT: usize = 64 * 1024;
+
+/// Bytes that wait for an IRC client at which it is closed: nothing but who comes and goes fills
+/// it so far. Counter: `irc_overrun`. Test: `who_never_reads_is_closed_at_a_bound`.
+pub const IRC_OUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes that wait for all IRC clients together, in memory: when half of it is used, less may wait
+/// for each before messages are left out; when all of it is, those are closed for whom more than
+/// their share waits. Counter: `irc_overrun`. Test: `many_who_never_read_share_one_bound`.
+pub const IRC_OUT_BYTES_ALL: usize = 8 * 1024 * 1024;
+
+/// The least share of that. Counter: none: what is above it is counted. Test:
+/// `many_who_never_read_share_one_bound`.
+pub const IRC_OUT_BYTES_SHARE_MIN: usize = 16 * 1024;
+
+/// Channels of IRC in all. Counter: none: the client is told with 437. Test:
+/// `channels_in_all_are_bounded`.
+pub const IRC_CHANNELS_MAX: usize = 1024;
+
+/// Channels that one client of IRC may be in (CHANLIMIT). Counter: none: the client is told with
+/// 405. Test: `channels_of_a_user_are_bounded`.
+pub const IRC_CHANNELS_PER_USER_MAX: usize = 50;
+
+/// Channels that one step of a command of IRC is about: each may have as many members as there are
+/// clients. Counter: none: the next step goes on. Test:
+/// `a_join_of_many_channels_waits_for_its_client`.
+pub const IRC_CHANNELS_PER_STEP: usize = 16;
+
+/// Users or channels that one command of IRC may be about (TARGMAX). Counter: none: the client is
+/// told with 407. Test: `targets_of_a_command_are_bounded`.
+pub const IRC_TARGETS_MAX: usize = 10;
+
+/// Conditions of one LIST. Counter: none: the client is told with 407. Test:
+/// `conditions_of_a_list_are_bounded`.
+pub const IRC_LIST_CONDITIONS_MAX: usize = 20;
+
+/// Masks of those banned from one channel (MAXLIST). Counter: none: the client is told with 478.
+/// Test: `bans_of_a_channel_are_bounded`.
+pub const IRC_BANS_MAX: usize = 50;
+
+/// Invitations to one channel that wait. Counter: none: the oldest goes. Test:
+/// `invitations_to_a_channel_are_bounded`.
+pub const IRC_INVITATIONS_MAX: usize = 32;
+
+/// Bytes of a topic (TOPICLEN). Counter: none: the rest is cut. Test:
+/// `a_topic_is_cut_at_its_bound`.
+pub const IRC_TOPIC_BYTES_MAX: usize = 390;
+
+/// Bytes of the reason of a KICK (KICKLEN). Counter: none: the rest is cut. Test:
+/// `a_kick_has_a_reason`.
+pub const IRC_KICK_BYTES_MAX: usize = 255;
+
+/// Bytes of the text that says why a client of IRC is away (AWAYLEN). Counter: none: the rest is
+/// cut. Test: `an_away_text_is_cut_at_its_bound`.
+pub const IRC_AWAY_BYTES_MAX: usize = 390;
+
+/// Bytes of a real name on IRC (NAMELEN). Counter: none: USER cuts the rest, SETNAME is refused
+/// with FAIL. Test: `a_real_name_changes_for_those_who_want_to_know`.
+pub const IRC_REAL_NAME_BYTES_MAX: usize = 150;
+
+/// Nicks that one USERHOST of IRC is about. RFC 2812, section 4.8. Counter: none: the rest is left
+/// out. Test: `userhost_tells_of_five`.
+pub const IRC_USERHOSTS_MAX: usize = 5;
+
+/// Users that one step of a WHO of IRC looks at. Counter: none: the next step goes on. Test:
+/// `a_who_of_many_waits_for_its_client`.
+pub const IRC_WHO_ROWS_PER_STEP: usize = 16;
+
+/// Bytes of the label of a command of IRC. IRCv3 labeled-response. Counter: none: the answer has
+/// none. Test: `a_label_too_long_is_none`.
+pub const IRC_LABEL_BYTES_MAX: usize = 64;
+
+/// Messages that one CHATHISTORY of IRC tells (CHATHISTORY in 005). Counter: none: there may be
+/// more before or behind. Test: none: 005 states it.
+pub const IRC_HISTORY_MAX: usize = 100;
+
+/// Nicks that a client of IRC may watch (MONITOR in 005). Counter: none: the client is told with
+/// 734. Test: `a_user_watches_so_many_nicks`.
+pub const IRC_MONITOR_MAX: usize = 100;
+
+/// Users that IRC's `WHOWAS` remembers. Counter: none: the oldest goes. Test:
+/// `whowas_remembers_so_many`.
+pub const IRC_WHOWAS_MAX: usize = 128;
+
+/// Nanoseconds of a turn for log channels. Counter: `turns_out_of_time`. Test: none: a share of
+/// time.
+pub const IRC_FEED_NS_PER_TURN: u64 = 50_000;
+
+/// Nanoseconds of a turn for handing the clients of IRC what they are to be sent: a line may
+/// concern a thousand. Short, for who sends log lines and who asks waits as long. Counter: none:
+/// the next turn goes on. Test: none: a share of time.
+pub const IRC_DELIVERY_NS_PER_TURN: u64 = 50_000;
+
+/// Nanoseconds between two looks at the records for log channels, where there are always some.
+/// Counter: none: they come together. Test: none: a pace.
+pub const IRC_FEED_WAKE_NS: u64 = 2_000_000;
+
+/// Bytes of IRC's message of the day that are read. Counter: none: the rest is not shown. Test:
+/// `the_message_of_the_day_is_read_as_far_as_there_is_room`.
+pub const IRC_MOTD_BYTES_MAX: u64 = 16 * 1024;
+/// Messages that one record is said in: four full lines are more than anybody reads as they pass.
+/// Counter: none: the end is left out, and an ellipsis stands for it.
+/// Test: `a_long_record_is_split_at_spaces_and_ends_with_an_ellipsis`.
+pub const IRC_PIECES_PER_RECORD_MAX: usize = 4;
+
+/// Bytes of such a message at least, whatever the names around it leave: room for the time, the
+/// longest level and its colour.
+/// Counter: none: names are bounded so that there is more.
+/// Test: `a_long_record_is_split_at_spaces_and_ends_with_an_ellipsis`.
+pub const IRC_PIECE_BYTES_MIN: usize = 64;
+
+/// Bytes of the host and the app in front of what a record says.
+/// Counter: none: what is longer is left out. Test: `a_sender_too_long_is_left_out`.
+pub const IRC_SENDER_BYTES_MAX: usize = 48;
+
+/// Feeds of IRC: log channels, filters, streams to one user. Counter: none: no further is opened,
+/// and who asks is told. Test: `feeds_are_bounded`.
+pub const IRC_FEEDS_MAX: usize = 512;
+
+/// Lines a second that a feed says, unless it is to say all; what is beyond is told as a number.
+/// Counter: `irc_feed_skipped`. Test: `a_feed_above_its_rate_is_told_as_a_number`.
+pub const IRC_FEED_LINES_PER_SECOND: u64 = 20;
+
+/// Bytes of records that a feed takes in one step. Counter: none: the next step goes on. Test:
+/// none: an amount of work.
+pub const IRC_FEED_BYTES_PER_STEP: usize = 16 * 1024;
+
+/// Records of a channel with several feeds that are known to have been said: of those before, one
+/// might be said twice. Counter: none: the oldest is forgotten. Test:
+/// `a_record_that_several_filters_match_is_said_once`.
+pub const IRC_FEED_SAID_MAX: usize = 1024;
+
+/// Records that LogBot answers with, at most, in a channel; and where it is not said how many.
+/// Counter: none: the answer says how many there are. Test:
+/// `a_question_is_answered_with_ten_lines`.
+pub const IRC_ANSWER_LINES: u64 = 10;
+
+/// Records that LogBot answers with to one alone. Counter: none: the answer says how many there
+/// are. Test: `a_question_is_answered_with_ten_lines`.
+pub const IRC_ANSWER_LINES_PRIVATE: u64 = 50;
+
+/// Filters of all channels of IRC. Counter: none: no further is added, and who asks is told. Test:
+/// `filters_and_alerts_are_bounded`.
+pub const IRC_FILTERS_MAX: usize = 64;
+
+/// Alerts of IRC: each looks at every record. Counter: none: no further is added, and who asks is
+/// told. Test: `filters_and_alerts_are_bounded`.
+pub const IRC_ALERTS_MAX: usize = 32;
+
+/// Bytes of the name of an alert. Counter: none: who asks is told. Test:
+/// `alerts_that_cannot_be_are_refused`.
+pub const IRC_ALERT_NAME_BYTES_MAX: usize = 32;
+
+/// Nanoseconds within which an alert counts, at most. Counter: none: who asks is told. Test:
+/// `alerts_that_cannot_be_are_refused`.
+pub const IRC_ALERT_NS_MAX: u64 = 24 * 3600 * 1_000_000_000;
+
+/// Buckets in which an alert counts: its window is exact but for one of them. Counter: none: a
+/// precision. Test: `an_alert_is_exact_within_one_bucket`.
+pub const IRC_ALERT_BUCKETS: u64 = 60;
+
+/// Bytes of the file of filters and alerts that are read. Counter: none: a longer one is reported
+/// as bad. Test: `a_bad_file_of_filters_is_left_alone`.
+pub const IRC_SAVED_BYTES_MAX: u64 = 256 * 1024;
+
+/// Records of a CHATHISTORY that are sent in one step. Counter: none: the next step goes on. Test:
+/// none: an amount of work.
+pub const IRC_HISTORY_PER_STEP: usize = 8;
+
+/// Milliseconds that an IRC client has to take its last words. Counter: `drains_cut_short`. Test:
+/// `who_never_reads_is_closed_at_a_bound`.
+pub const IRC_LAST_WORDS_MS: u64 = 5_000;

@@ -454,10 +454,11 @@ impl Bulk {
                 Walk::Done(end) => match line.get(end) {
                     None => return Ok(()),
                     Some(byte) => {
-                        let byte = [*byte];
-                        let what =
-                            format_args!("found `{}` behind the object", byte.escape_ascii());
-                        return bad(BadReason::Json, what);
+                        let byte = byte.escape_ascii();
+                        return bad(
+                            BadReason::Json,
+                            format_args!("found `{byte}` behind the object"),
+                        );
                     }
                 },
                 Walk::NeedMore => {

@@ -12,6 +12,7 @@ pub mod entries;
 pub mod frame;
 pub mod http;
 pub mod inflate;
+pub mod irc;
 pub mod json_tree;
 pub mod jsonline;
 pub mod line;
