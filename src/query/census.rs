@@ -384,7 +384,7 @@ impl Census {
 }
 
 /// Writes the labels of a stream as `name=value` pairs; `-` where it has none.
-fn put_stream(stream: &[u8], out: &mut Vec<u8>) {
+pub(super) fn put_stream(stream: &[u8], out: &mut Vec<u8>) {
     if stream.is_empty() {
         out.push(b'-');
     }

@@ -11,6 +11,9 @@
 //! after it was counted is lost, and said: the lines written and the lines lost add up to N. Where
 //! `after=` names a number before the tail, what came between is lost as well, and part of N.
 //!
+//! A tail may be told to count what it comes to instead of writing it, for a reader who has enough:
+//! [`Cursor::set_quota`].
+//!
 //! An `after=` at or above the head names a record that there is not: the answer is one line that
 //! says so, but for a tail that is resumed.
 
@@ -79,13 +82,21 @@ pub struct Cursor {
     /// else, by a query behind FOUND.
     notice: u64,
     counts: Counts,
+    /// Matches that are written or called lost.
     found: u64,
+    /// Matches that are counted only.
+    beyond: u64,
+    counts_all: bool,
     /// The oldest hit that a backwards count came to, the newest of a forwards one.
     last_hit: Option<Seq>,
     /// What was found, where the answer is in order of time.
     sorted: Sorted,
     /// Lines written, and lines that were called lost after they were counted.
     told: u64,
+    /// Of a live tail: so many records are written before the others are counted; `u64::MAX`: all.
+    quota: u64,
+    /// Records that were counted instead of written, and not asked for since.
+    passed: u64,
     lost_lines: u64,
     damaged_lines: u64,
     scanned_bytes: u64,
@@ -139,14 +150,7 @@ impl Cursor {
             }
             Some(Seq(after)) => {
                 start = tail.max(Seq(after + 1));
-                notice = start.min(end).0.saturating_sub(after + 1);
-                let first = segment.first_ever().0;
-                if after.saturating_add(OTHER_SEGMENT_NUMBERS) < first {
-                    // It was the number of a record of another segment, of which nobody knows how
-                    // many there were; one who resumes has missed at least one.
-                    notice = start.min(end).0.saturating_sub(first);
-                    notice = notice.max(u64::from(query.is_resumed));
-                }
+                notice = missed(after, start.min(end), segment.first_ever(), query.is_resumed);
             }
             None if phase == Phase::Live => start = head,
             None => {}
@@ -157,8 +161,9 @@ impl Cursor {
             format: query.format,
             order: query.order,
             stamp: query.stamp,
-            // No other line fits into objects.
-            is_bare: query.is_bare || matches!(query.format, Format::Ndjson | Format::Sse),
+            // No other line fits among objects or frames.
+            is_bare: query.is_bare
+                || matches!(query.format, Format::Ndjson | Format::Sse | Format::Frame),
             likeness: Likeness::new(query.likeness),
             is_tail,
             phase,
@@ -180,19 +185,59 @@ impl Cursor {
             notice,
             counts: Counts::new(segment),
             found: 0,
+            beyond: 0,
+            counts_all: query.counts_all && !is_tail,
             last_hit: None,
             sorted: Sorted::default(),
             told: 0,
+            quota: u64::MAX,
+            passed: 0,
             lost_lines: 0,
             damaged_lines: 0,
             scanned_bytes: 0,
         }
     }
 
-    /// How many records were found: of a query all of them, once they are counted. Lines between
-    /// `after=` and the tail, of which nobody knows whether they would match, are not among them.
+    /// How many records were found: of a query all of them up to its limit, or beyond it where it
+    /// counts all, once they are counted. Lines between `after=` and the tail, of which nobody
+    /// knows whether they would match, are not among them.
     pub fn found(&self) -> u64 {
-        self.found
+        self.found + self.beyond
+    }
+
+    /// Lets a tail write so many more records, from the next slice on; those behind them it counts,
+    /// which costs neither output nor room for it, until it is given more. `u64::MAX`, as at first:
+    /// all are written; 0: none. Each match is written or counted, once, whenever this is called;
+    /// one that is counted is not looked at, so that it may be a damaged one, and is not part of
+    /// the limit. What is lost is said either way. A tail that may come to count shares with no
+    /// other.
+    pub fn set_quota(&mut self, records: u64) {
+        self.quota = records;
+    }
+
+    /// How many records may still be written before the tail counts; `u64::MAX`: any number.
+    pub fn quota(&self) -> u64 {
+        self.quota
+    }
+
+    /// Lets a tail count from the next slice on, or write again: a quota of nothing, or of all.
+    pub fn set_counting(&mut self, is_counting: bool) {
+        self.set_quota(if is_counting { 0 } else { u64::MAX });
+    }
+
+    /// How many records were counted instead of written, since this was last taken.
+    pub fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    /// The same, and begins anew.
+    pub fn take_passed(&mut self) -> u64 {
+        std::mem::take(&mut self.passed)
+    }
+
+    /// Whether the next match is counted instead of written.
+    fn is_counting(&self) -> bool {
+        self.phase == Phase::Live && self.quota == 0
     }
 
     /// The next record to look at, or, backwards, the one behind it.
@@ -256,7 +301,12 @@ impl Cursor {
         out_bytes_max: usize,
         time: &mut LocalTime,
     ) -> Slice {
-        let is_writing = !matches!(self.phase, Phase::Count | Phase::Done);
+        let is_writing = match self.phase {
+            Phase::Count | Phase::Done => false,
+            // One that counts only says what is lost.
+            Phase::Live => self.quota > 0 || self.at < segment.tail(),
+            Phase::Refuse { .. } | Phase::Announce | Phase::Print => true,
+        };
         if out.len() >= out_bytes_max && (is_writing || self.has_notice_first()) {
             return Slice::Blocked;
         }
@@ -317,4 +367,15 @@ impl Cursor {
         let through = Some(Seq(next.0.saturating_sub(1)));
         note(self.format, &Note::Lost { lines, through }, out);
     }
+}
+
+/// How many records stood between the number `after` and `start`, where the segment began with
+/// number `first`.
+fn missed(after: u64, start: Seq, first: Seq, is_resumed: bool) -> u64 {
+    if after.saturating_add(OTHER_SEGMENT_NUMBERS) < first.0 {
+        // It was the number of a record of another segment, of which nobody knows how many there
+        // were; one who resumes has missed at least one.
+        return start.0.saturating_sub(first.0).max(u64::from(is_resumed));
+    }
+    start.0.saturating_sub(after + 1)
 }

@@ -8,6 +8,7 @@
 //!
 //! **Invariant:** an answer does not depend on how its steps were cut.
 
+mod busiest;
 mod census;
 mod condition;
 mod cursor;
@@ -26,6 +27,7 @@ mod which_time;
 #[cfg(test)]
 mod tests;
 
+pub use busiest::Busiest;
 pub use census::{Census, Listing};
 use condition::{Comparison, Condition, Subject};
 pub use cursor::{Cursor, Slice, TailMemo};
@@ -37,7 +39,8 @@ pub use language::{Parameters, parameter_bytes, parse_parameters, quote, unquote
 pub(crate) use language::{known_label, number, parse_range};
 pub use regex::{Budget, Regex, RegexError};
 pub(crate) use render::json_string;
-pub use render::{LocalTime, fuzz_render, head, keep_alive, render};
+pub use render::{Frame, FramedRecord, Frames, LocalTime};
+pub use render::{fuzz_render, head, keep_alive, render};
 pub use time::TimeContext;
 pub(crate) use time::parse_duration;
 pub use which_time::Stamp;
@@ -54,6 +57,9 @@ pub struct Query {
     pub order: Order,
     /// At most so many records.
     pub limit: Option<u64>,
+    /// Of a query with a limit: all matches are counted and said, though only the newest `limit`
+    /// are written; of an answer that begins with the oldest, the oldest.
+    pub counts_all: bool,
     /// The newest `limit` records, oldest first.
     pub is_recent: bool,
     /// Only records after this one.
@@ -106,12 +112,15 @@ pub enum Format {
     Ndjson,
     /// The same objects as Server-Sent Events.
     Sse,
+    /// Bytes for somebody inside this process, who reads them with [`Frames`]. No question asks for
+    /// it by name.
+    Frame,
 }
 
 impl Format {
     /// Whether it shows what is inside a record's text.
     fn shows_fields(self) -> bool {
-        !matches!(self, Self::Text | Self::Raw)
+        !matches!(self, Self::Text | Self::Raw | Self::Frame)
     }
 }
 

@@ -3,12 +3,14 @@
 //! Nothing here allocates for a plain line.
 
 mod csv;
+mod frame;
 mod json;
 mod local_time;
 mod logfmt;
 mod ndjson;
 mod sse;
 
+pub use frame::{Frame, FramedRecord, Frames};
 pub(crate) use json::string as json_string;
 pub use local_time::LocalTime;
 pub(super) use logfmt::value as logfmt_value;
@@ -26,8 +28,8 @@ pub fn head(format: Format) -> &'static [u8] {
     if format == Format::Csv { csv::HEAD } else { b"" }
 }
 
-/// Appends `record` to `out` as one line, or in raw form as its bytes and LF. `stamp` is the time
-/// that text shows; the others show both.
+/// Appends `record` to `out` as one line, in raw form as its bytes and LF, or as a frame. `stamp`
+/// is the time that text shows; the others show both.
 pub fn render(
     format: Format,
     stamp: Stamp,
@@ -49,6 +51,7 @@ pub fn render(
             out.push(b'\n');
         }
         Format::Sse => sse::event(record, time, out),
+        Format::Frame => frame::record(stamp, record, out),
     }
 }
 
@@ -69,6 +72,7 @@ pub(super) enum Note<'a> {
 pub(super) fn note(format: Format, note: &Note<'_>, out: &mut Vec<u8>) {
     match (format, note) {
         (Format::Sse, _) => return sse::note(note, out),
+        (Format::Frame, _) => return frame::note(note, out),
         (Format::Ndjson, _) => ndjson::note(note, out),
         (_, Note::Lost { lines, .. }) => words(format_args!("# lost {lines} lines"), out),
         (_, Note::Damaged(seq)) => words(format_args!("# damaged seq={}", seq.0), out),
@@ -115,8 +119,9 @@ fn decimal(mut number: u64, out: &mut Vec<u8>) {
 }
 
 /// Shows any bytes, of which the first says how many of the others are labels, in every format:
-/// what is one line stays one, JSON is JSON, and CSV gives the text back.
+/// what is one line stays one, JSON is JSON, and CSV and frames give the text back.
 pub fn fuzz_render(data: &[u8]) {
+    frame::fuzz(data);
     let (&count, rest) = data.split_first().unwrap_or((&0, b""));
     let (labels, text) = rest.split_at(rest.len().min(usize::from(count)));
     let record = Record {
@@ -129,6 +134,10 @@ pub fn fuzz_render(data: &[u8]) {
         cut: false,
     };
     let mut time = LocalTime::new(jiff::tz::TimeZone::UTC);
+    let mut framed = Vec::new();
+    render(Format::Frame, Stamp::Event, &record, &mut time, &mut framed);
+    let Some(Frame::Record(read)) = Frames::new(&framed).next() else { panic!("a frame") };
+    assert_eq!((read.labels, read.text, read.event_ns), (labels, text, record.event_ns));
     for format in [Format::Text, Format::Json, Format::Logfmt, Format::Csv, Format::Ndjson] {
         let mut out = Vec::new();
         render(format, Stamp::Event, &record, &mut time, &mut out);

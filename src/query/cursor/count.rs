@@ -22,7 +22,7 @@ pub(in crate::query) struct Counts {
 impl Cursor {
     /// The first pass.
     pub(super) fn count<S: Store>(&mut self, segment: &Segment<S>) -> Slice {
-        if self.found >= self.count_max {
+        if self.found >= self.count_max && !self.counts_all {
             self.end_count();
             return Slice::More;
         }
@@ -37,11 +37,15 @@ impl Cursor {
         Slice::More
     }
 
-    /// Takes the hits of a window into account, up to the number that is asked for.
+    /// Takes the hits of a window into account, up to the number that is asked for; those beyond it
+    /// are only added up.
     fn count_hits<S: Store>(&mut self, block: BlockId, segment: &Segment<S>) {
         let hits = self.scan.hits.len() as u64;
         let counted = hits.min(self.count_max - self.found);
         self.found += counted;
+        if self.counts_all {
+            self.beyond += hits - counted;
+        }
         self.counts.add(block, counted);
         if self.is_sorted()
             && let Some(block) = segment.block(block)

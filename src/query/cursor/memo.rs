@@ -121,7 +121,9 @@ impl Cursor {
         out_bytes_max: usize,
         time: &mut LocalTime,
     ) -> Slice {
+        // A piece says how many records it has, not where in it each stands.
         let is_sharing = self.phase == Phase::Live
+            && self.quota == u64::MAX
             && !self.likeness.spelled.is_empty()
             && !self.has_notice_first()
             && self.at >= segment.tail()

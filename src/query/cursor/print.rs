@@ -12,7 +12,7 @@ impl Cursor {
     pub(super) fn announce(&mut self, out: &mut Vec<u8>) -> Slice {
         if !self.is_bare {
             // Writing into memory cannot fail.
-            let _ = writeln!(out, "FOUND: {} matches", self.found + self.notice);
+            let _ = writeln!(out, "FOUND: {} matches", self.found() + self.notice);
         }
         self.notify(out);
         if self.sort_left_out() > 0 {
@@ -32,7 +32,9 @@ impl Cursor {
         out_bytes_max: usize,
         time: &mut LocalTime,
     ) -> Slice {
-        self.put_head(out);
+        if !self.is_counting() {
+            self.put_head(out);
+        }
         if self.told >= self.write_max() {
             return self.end_write(out);
         }
@@ -43,6 +45,7 @@ impl Cursor {
             self.end = segment.head();
             if self.at < segment.tail() && !self.is_searched {
                 self.scan.close(&mut self.filter);
+                self.put_head(out);
                 self.lose(segment.tail().0 - self.at.0, segment.tail(), out);
                 self.at = segment.tail();
                 return Slice::More;
@@ -72,7 +75,7 @@ impl Cursor {
         if self.is_tail { self.limit } else { self.found }
     }
 
-    /// Writes the hits of the window that was searched.
+    /// Writes the hits of the window that was searched, or counts them.
     fn write_hits<S: Store>(
         &mut self,
         segment: &Segment<S>,
@@ -88,7 +91,8 @@ impl Cursor {
         };
         let mut fields_bytes = QUERY_FIELDS_BYTES_PER_SLICE;
         while let Some(index) = self.hit(self.shown) {
-            if out.len() >= out_bytes_max {
+            let is_counted = self.is_counting();
+            if out.len() >= out_bytes_max && !is_counted {
                 return Slice::Blocked;
             }
             if self.told >= self.write_max() {
@@ -103,7 +107,14 @@ impl Cursor {
                 self.shown += 1;
                 continue;
             }
-            self.write_record(&block, index, &mut fields_bytes, time, out);
+            if is_counted {
+                self.passed += 1;
+            } else {
+                self.write_record(&block, index, &mut fields_bytes, time, out);
+                if self.phase == Phase::Live && self.quota < u64::MAX {
+                    self.quota -= 1;
+                }
+            }
             self.shown += 1;
             if !self.backwards {
                 self.at = Seq(seq.0 + 1);

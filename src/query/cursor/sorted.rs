@@ -76,7 +76,10 @@ impl Cursor {
         let kept = self.sorted.earliest.len() as u64;
         self.sorted.left_out = self.found - kept;
         self.sorted.keep_latest(self.limit);
-        self.found = self.sorted.earliest.len() as u64;
+        let found = std::mem::replace(&mut self.found, self.sorted.earliest.len() as u64);
+        if self.counts_all {
+            self.beyond = found - self.found;
+        }
     }
 
     /// The block of the next record in order of time; `None` where the ring has taken that.

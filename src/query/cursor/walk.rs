@@ -75,6 +75,14 @@ impl Cursor {
             let is_skipped = match (self.phase, weight) {
                 (_, Weight::None) => true,
                 (Phase::Print, _) => self.counts.of(id) == 0,
+                (Phase::Count, Weight::Exactly(hits))
+                    if self.counts_all && self.found >= self.count_max =>
+                {
+                    if is_whole {
+                        self.beyond += hits;
+                    }
+                    is_whole
+                }
                 (Phase::Count, Weight::Exactly(hits)) => {
                     let is_kept = self.is_sorted() && self.sorted.wants_more();
                     let fits = is_whole && !is_kept && self.found + hits <= self.count_max;

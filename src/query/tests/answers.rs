@@ -195,7 +195,7 @@ fn what_was_lost_before_the_walk_is_found_and_no_part_of_the_limit() {
 }
 
 /// Adds lines until the ring has taken `blocks` more blocks.
-fn overtake(segment: &mut Memory, blocks: u64) {
+pub(super) fn overtake(segment: &mut Memory, blocks: u64) {
     let oldest = segment.oldest_block().unwrap();
     while segment.oldest_block().unwrap() < oldest + blocks {
         append(segment, &[b'z'; 500], Level::Debug, NOW, b"host=z");
@@ -333,7 +333,7 @@ fn groups_of_a_large_ring_are_bounded() {
 }
 
 /// A segment of random records and how they were made.
-fn records() -> impl Strategy<Value = Vec<(Vec<u8>, u8, u64, bool)>> {
+pub(super) fn records() -> impl Strategy<Value = Vec<(Vec<u8>, u8, u64, bool)>> {
     let text = prop_oneof![
         8 => "[abAB \\n]{1,12}".prop_map(String::into_bytes),
         1 => "[ab]{1,3}".prop_map(|piece| piece.repeat(1500).into_bytes()),
@@ -342,7 +342,7 @@ fn records() -> impl Strategy<Value = Vec<(Vec<u8>, u8, u64, bool)>> {
     proptest::collection::vec((text, 0..10u8, 0..100u64, any::<bool>()), 0..120)
 }
 
-const QUESTIONS: &[&str] = &[
+pub(super) const QUESTIONS: &[&str] = &[
     "",
     "keyword=ab",
     "keyword=\"b a\"",
@@ -367,7 +367,7 @@ const QUESTIONS: &[&str] = &[
 ];
 
 /// What a walk over all records says.
-fn naive(query: &str, segment: &Memory) -> Vec<Vec<u8>> {
+pub(super) fn naive(query: &str, segment: &Memory) -> Vec<Vec<u8>> {
     let mut filter = question(query).filter;
     let mut found = Vec::new();
     let mut next = segment.block_containing(segment.tail());

@@ -3,6 +3,7 @@
 mod answers;
 mod censuses;
 mod conditions;
+mod counting;
 mod pages;
 mod patterns;
 mod shared;

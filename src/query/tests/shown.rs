@@ -208,6 +208,39 @@ fn head_of(format: Format) -> &'static str {
 }
 
 #[test]
+fn frames_have_all_of_a_record_and_are_asked_for_by_no_name() {
+    for stamp in [Stamp::Received, Stamp::Event] {
+        let record = Record { event_ns: EVENT, ..record(b"a\n\xff") };
+        let (mut out, mut time) = (Vec::new(), LocalTime::new(TimeZone::UTC));
+        render(Format::Frame, stamp, &record, &mut time, &mut out);
+        let expected = Frame::Record(FramedRecord {
+            seq: record.seq,
+            time: stamp.of(record.received_ns, EVENT),
+            received_ns: record.received_ns,
+            event_ns: EVENT,
+            level: Level::Warning,
+            labels: record.labels,
+            text: record.text,
+        });
+        assert_eq!(Frames::new(&out).collect::<Vec<_>>(), [expected]);
+    }
+    let zone = TimeZone::UTC;
+    let context = TimeContext::new(NOW, &zone);
+    for is_tail in [false, true] {
+        assert!(parse_parameters(b"format=frame", is_tail, &context).is_err());
+    }
+    let after = filled(&["a"]).head().0 + 5;
+    let query = Query { format: Format::Frame, ..question(&format!("after={after}")) };
+    let segment = filled(&["a"]);
+    let mut cursor = Cursor::query(query, &segment);
+    let reason = cursor.refusal().unwrap();
+    let mut out = Vec::new();
+    let mut time = LocalTime::new(TimeZone::UTC);
+    assert_eq!(cursor.slice(&segment, &mut out, 1, &mut time), Slice::Done);
+    assert_eq!(Frames::new(&out).collect::<Vec<_>>(), [Frame::Refused(&reason)]);
+}
+
+#[test]
 fn text_shows_the_time_asked_for() {
     check((Format::Text, Stamp::Event), b"", EVENT, "x", "[2026-11-20 09:59:59] x\n");
     check((Format::Text, Stamp::Event), b"", 0, "x", "[2026-11-20 10:00:00] x\n");

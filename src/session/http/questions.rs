@@ -284,7 +284,7 @@ fn query<S: Store>(parameters: Parameters<'_>, segment: &Segment<S>) -> Result<B
         Format::Ndjson | Format::Json => NDJSON,
         Format::Csv => "text/csv; charset=utf-8",
         Format::Raw => "application/octet-stream",
-        Format::Sse | Format::Text | Format::Logfmt => PLAIN,
+        Format::Sse | Format::Text | Format::Logfmt | Format::Frame => PLAIN,
     };
     let cursor = Cursor::query(query, segment);
     match cursor.refusal() {
