@@ -62,11 +62,49 @@ pub fn find_or_make(dir: &Path, bytes: u64) -> io::Result<Found> {
     }
 }
 
+/// Locks the segment of `dir`, where there is one.
+///
+/// # Errors
+/// As [`find_or_make`]; `WouldBlock` where another process holds it.
+pub fn lock_existing(dir: &Path) -> io::Result<Option<File>> {
+    let path = path(dir);
+    match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(file) if try_lock(&file, &path)? => Ok(Some(file)),
+        Ok(_) => {
+            let reason = format!("lock {}: another process holds it", path.display());
+            Err(io::Error::new(io::ErrorKind::WouldBlock, reason))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(named("open", &path, &error)),
+    }
+}
+
+/// Takes away what [`make`] made, where it did not become a segment.
+pub fn discard(dir: &Path) {
+    let _nothing_more_to_do = fs::remove_file(dir.join(NEW_NAME));
+}
+
 /// Makes a file of `bytes` beside the segment, locked; `None` where another process is at it.
 ///
 /// # Errors
 /// As [`find_or_make`]; a full disk leaves nothing behind.
 pub fn make(dir: &Path, bytes: u64) -> io::Result<Option<File>> {
+    make_by(dir, bytes, allocate)
+}
+
+/// As [`make`], for a copy that is to take no more room than what is written to it.
+///
+/// # Errors
+/// As [`make`].
+pub fn make_sparse(dir: &Path, bytes: u64) -> io::Result<Option<File>> {
+    make_by(dir, bytes, File::set_len)
+}
+
+fn make_by(
+    dir: &Path,
+    bytes: u64,
+    allocate: impl FnOnce(&File, u64) -> io::Result<()>,
+) -> io::Result<Option<File>> {
     let path = dir.join(NEW_NAME);
     let file = OpenOptions::new()
         .read(true)
@@ -130,7 +168,7 @@ pub fn reader(file: &File) -> impl FnMut(Range<u64>) -> io::Result<Vec<u8>> + us
 /// The first byte at or after `from` that no disk block was written for, as far as the file system
 /// tells; `end` where all were.
 pub fn first_unwritten(file: &File, from: u64, end: u64) -> u64 {
-    let Ok(from_signed) = i64::try_from(from) else { return from };
+    let Ok(from_signed) = libc::off_t::try_from(from) else { return from };
     match lseek(file, from_signed, Whence::SeekHole) {
         Ok(at) => u64::try_from(at).unwrap_or(from).clamp(from, end.max(from)),
         Err(_) => from,
@@ -140,7 +178,7 @@ pub fn first_unwritten(file: &File, from: u64, end: u64) -> u64 {
 /// Reserves `bytes` for `file` without writing them; on file systems that cannot, it is only made
 /// that long, and the pre-writing that follows finds out whether there is room.
 fn allocate(file: &File, bytes: u64) -> io::Result<()> {
-    let length = i64::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let length = libc::off_t::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
     match fallocate(file, FallocateFlags::empty(), 0, length) {
         Ok(()) => Ok(()),
         Err(nix::Error::EOPNOTSUPP | nix::Error::ENOSYS) => file.set_len(bytes),
@@ -148,7 +186,11 @@ fn allocate(file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
-fn make_dir(dir: &Path) -> io::Result<()> {
+/// Makes `dir`, where it is not there.
+///
+/// # Errors
+/// As [`find_or_make`].
+pub fn make_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }

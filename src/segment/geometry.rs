@@ -4,9 +4,10 @@ use std::fmt;
 use std::ops::Range;
 
 use super::format::{
-    BLOCK_BYTES_LARGE, BLOCK_BYTES_SMALL, BLOCK_HEAD_BYTES, DIRECTORY_AT, ENTRY_BYTES, PAGE_BYTES,
-    SLOT_BYTES,
+    BLOCK_BYTES_LARGE, BLOCK_BYTES_SMALL, BLOCK_HEAD_BYTES, CUT_MARK, DIRECTORY_AT, ENTRY_BYTES,
+    PAGE_BYTES, SLOT_BYTES, STREAM_UNIT_BYTES,
 };
+use super::slot::stream_entry_bytes;
 use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 
 /// Rings below this many bytes have small blocks, so that a full ring loses little at a time.
@@ -76,6 +77,21 @@ impl Geometry {
     pub fn entry_range(&self, position: u32) -> Range<u64> {
         let start = DIRECTORY_AT + u64::from(position) * ENTRY_BYTES as u64;
         start..start + ENTRY_BYTES as u64
+    }
+
+    /// Records of `line_bytes` bytes each that a full block holds, with `streams` senders whose
+    /// labels take `labels_bytes` each.
+    pub fn block_records(&self, line_bytes: u64, streams: u64, labels_bytes: usize) -> u64 {
+        let longest = self.record_bytes_max() as u64 + CUT_MARK.len() as u64;
+        let record = line_bytes.min(longest) + 1 + SLOT_BYTES as u64;
+        let stream = stream_entry_bytes(labels_bytes).next_multiple_of(STREAM_UNIT_BYTES) as u64;
+        let room = u64::from(self.block_bytes - self.text_start());
+        // A sender that has no line in a block has no entry there.
+        let each_its_own = room / (record + stream);
+        match room.checked_sub(streams.saturating_mul(stream)) {
+            Some(left) if streams <= each_its_own => left / record,
+            _ => each_its_own,
+        }
     }
 
     /// The bytes of text and slots that the ring holds when it is full.

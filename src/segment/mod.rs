@@ -10,6 +10,7 @@
 
 mod append;
 mod block;
+mod copying;
 mod crc;
 pub mod file;
 mod format;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use append::StreamRef;
 pub use block::Block;
+pub use copying::{Copied, Copying, Piece};
 pub use format::{SLOT_BYTES, STREAM_UNIT_BYTES, Summary, VERSION};
 pub use fuzz::{fuzz_block, fuzz_open};
 pub use geometry::{Geometry, SizeError};

@@ -70,7 +70,7 @@ pub struct Offline<R> {
 /// A copy of one block.
 #[derive(Clone, Debug)]
 pub struct OfflineBlock {
-    image: Vec<u8>,
+    pub(super) image: Vec<u8>,
     /// What is known of it. Where the block was not sealed, this comes from a walk.
     pub summary: Summary,
     /// Records at or above this may have been lost with an unclean end; a bad one below it is
@@ -78,6 +78,8 @@ pub struct OfflineBlock {
     pub durable: Seq,
     /// Whether the sealed summary is there and intact, or none can be expected.
     pub is_summary_intact: bool,
+    /// Whether the block was walked: it may be the one that is appended to.
+    pub(super) is_walked: bool,
 }
 
 impl OfflineBlock {
@@ -192,18 +194,42 @@ impl<R: ReadAt> Offline<R> {
             () => Seq(u64::MAX),
         };
         let is_summary_intact = is_walked || sealed.is_some();
-        Ok(Found::Block(OfflineBlock { image, summary, durable, is_summary_intact }))
+        Ok(Found::Block(OfflineBlock { image, summary, durable, is_summary_intact, is_walked }))
+    }
+
+    /// What the first `count` slots of a block say.
+    pub(super) fn walk_again(&self, block: &OfflineBlock, count: u32) -> Summary {
+        let mut image = block.image.clone();
+        let text_start = self.chosen.geometry.text_start() as usize;
+        // A slot that is not looked at is one that says nothing: all slots behind are zeroed, and
+        // with them text, which no slot in front names.
+        let slots_at = image.len().saturating_sub(count as usize * SLOT_BYTES);
+        let block_view = Block::new(&block.image, &Summary { count, ..block.summary });
+        let text_end = (0..count.min(block_view.count))
+            .map(|index| block_view.slot(index))
+            .filter(|slot| !slot.is_gap())
+            .map(|slot| (slot.text_offset as usize).saturating_add(slot.text_bytes as usize + 1))
+            .filter(|end| *end <= slots_at)
+            .max()
+            .unwrap_or(text_start)
+            .max(text_start);
+        if let Some(rest) = image.get_mut(text_end..slots_at) {
+            rest.fill(0);
+        }
+        let id = block.summary.sequence;
+        let end = recovery::known_end(&self.chosen.superblock, id);
+        walk(&image, &block.header(), end, &self.chosen.geometry).summary
+    }
+
+    /// The bytes of `range`.
+    pub(super) fn read_at(&mut self, range: Range<u64>) -> Result<Vec<u8>, R::Error> {
+        self.reader.read_at(range)
     }
 
     /// The same block with the slots that an unclean end tore turned into gaps, and sealed.
     pub(super) fn mend(&self, mut block: OfflineBlock) -> OfflineBlock {
         if block.durable < Seq(u64::MAX) {
-            let header = Header {
-                epoch: block.summary.epoch,
-                sequence: block.summary.sequence,
-                first: block.summary.first.0,
-                opened_ns: block.summary.opened_ns,
-            };
+            let header = block.header();
             let end = recovery::known_end(&self.chosen.superblock, header.sequence);
             let mut walked = walk(&block.image, &header, end, &self.chosen.geometry);
             repair(&mut block.image, &mut walked, block.durable.0);
@@ -289,6 +315,16 @@ impl<R: ReadAt> Offline<R> {
 }
 
 impl OfflineBlock {
+    /// The header that belongs to its summary.
+    fn header(&self) -> Header {
+        Header {
+            epoch: self.summary.epoch,
+            sequence: self.summary.sequence,
+            first: self.summary.first.0,
+            opened_ns: self.summary.opened_ns,
+        }
+    }
+
     fn image_and_summary(self) -> (Vec<u8>, Summary) {
         (self.image, self.summary)
     }
@@ -299,7 +335,7 @@ impl OfflineBlock {
 }
 
 /// Counts the records of `block`, and those that are not whole.
-fn verify_block(offline: &OfflineBlock, cleared: Seq, report: &mut VerifyReport) {
+pub(super) fn verify_block(offline: &OfflineBlock, cleared: Seq, report: &mut VerifyReport) {
     let block = offline.block();
     let id = block.sequence;
     report.blocks += 1;
