@@ -11,6 +11,7 @@
 //! and what is allowed. [`Settings::reload`] resolves them again with a new file.
 
 mod inputs;
+mod irc;
 mod layers;
 mod senders;
 mod table;
@@ -21,10 +22,11 @@ mod web;
 mod tests;
 
 pub use inputs::{Input, InputPlace, Protocols, Zone, socket_path};
+pub use irc::{Motd, Password};
 pub use layers::{ConfigError, Flags, Source, load, load_from};
 pub use senders::RateLimit;
 pub use table::{Setting, TABLE, row};
-pub use value::{Cidr, Expected, duration, nearest, show_duration, show_size, size};
+pub use value::{Cidr, Expected, count, duration, nearest, show_duration, show_size, size};
 
 use crate::proto::frame::Framing;
 use core::fmt;
@@ -66,6 +68,18 @@ pub struct Settings {
     irc: bool,
     /// The port that IRC has where it is on.
     irc_port_number: u16,
+    /// What the IRC server calls itself; empty = `irc.` and the machine's name.
+    pub irc_name: String,
+    /// Channels that everybody on IRC is put into.
+    pub irc_auto_join: Vec<String>,
+    /// IRC's message of the day.
+    pub irc_motd: Option<Motd>,
+    /// What IRC's `PASS` must say.
+    pub irc_password: Option<Password>,
+    /// Most clients of IRC at once.
+    pub irc_max_clients: usize,
+    /// Most clients of IRC from one address.
+    pub irc_per_address: usize,
     /// Whether the ring is kept in a file in `dir`; else in memory.
     pub persist: bool,
     /// The directory of the segment.
@@ -336,8 +350,12 @@ impl Settings {
         self.settle_line()?;
         self.settle_dirty()?;
         self.settle_test_mode(warnings);
-        if let Some(port) = self.irc_port {
-            warnings.push(format!("--irc-port {port} ignored: IRC is not built yet"));
+        let is_shown = matches!(self.source("irc-password"), Source::Flag(_))
+            && self.irc_password.as_ref().is_some_and(Password::is_bare);
+        if is_shown {
+            let advice = "--irc-password can be seen in lists of processes: @FILE or \
+                          LOGCASTER_IRC_PASSWORD keep it";
+            warnings.push(advice.to_owned());
         }
         if !self.persist && matches!(self.source("dir"), Source::Flag(_)) && !self.test_mode {
             warnings.push("--dir has no effect without --persist".to_owned());

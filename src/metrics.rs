@@ -75,6 +75,22 @@ pub struct Metrics {
     pub command_errors: u64,
     /// Commands longer than allowed.
     pub commands_too_long: u64,
+    /// Lines that clients of IRC sent.
+    pub irc_lines: u64,
+    /// Times a client of IRC had sent so much that the rest waited.
+    pub irc_slowed: u64,
+    /// Clients of IRC closed since they did not register or did not answer a `PING`.
+    pub irc_timeouts: u64,
+    /// Clients of IRC closed since their `PASS` was wrong or missing.
+    pub irc_password_wrong: u64,
+    /// Messages and log lines left out for clients of IRC that could not keep up.
+    pub irc_skipped: u64,
+    /// Clients of IRC closed since too much waited for them.
+    pub irc_overrun: u64,
+    /// Log lines that LogBot said in channels, each once a channel.
+    pub irc_feed_lines: u64,
+    /// Log lines that LogBot left out in channels above their rate, or that the ring took.
+    pub irc_feed_skipped: u64,
     /// Queries that had to wait for another to end.
     pub queries_queued: u64,
     /// Times a query waited for its client to take what was found.

@@ -33,6 +33,12 @@ pub enum Command {
     Verify(VerifyArgs),
     /// The segment's records.
     Export(ExportArgs),
+    /// A copy of a segment.
+    Backup(BackupArgs),
+    /// The way back.
+    Restore(RestoreArgs),
+    /// How long a ring lasts.
+    Plan(PlanArgs),
     /// Load and latencies.
     Bench(BenchArgs),
     /// Effective settings.
@@ -86,6 +92,24 @@ pub struct ServeArgs {
     /// see the table
     #[argh(option, short = 'I', arg_name = "PORT")]
     irc_port: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "NAME")]
+    irc_name: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "CHANNELS")]
+    irc_auto_join: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "FILE")]
+    irc_motd: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "WORD")]
+    irc_password: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "N")]
+    irc_max_clients: Option<String>,
+    /// see the table
+    #[argh(option, arg_name = "N")]
+    irc_per_address: Option<String>,
     /// see the table
     #[argh(option, arg_name = "ADDRS")]
     bind: Option<String>,
@@ -178,6 +202,12 @@ impl ServeArgs {
             ("http-port", self.http_port),
             ("http-prefix", self.http_prefix),
             ("irc-port", self.irc_port),
+            ("irc-name", self.irc_name),
+            ("irc-auto-join", self.irc_auto_join),
+            ("irc-motd", self.irc_motd),
+            ("irc-password", self.irc_password),
+            ("irc-max-clients", self.irc_max_clients),
+            ("irc-per-address", self.irc_per_address),
             ("bind", self.bind),
             ("dir", self.dir),
             ("size", self.size),
@@ -323,6 +353,57 @@ pub struct ExportArgs {
     /// the segment's directory
     #[argh(positional, arg_name = "DIR")]
     pub dir: String,
+}
+
+/// Copy a segment, with or without its server running
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand, name = "backup")]
+pub struct BackupArgs {
+    /// the segment's directory
+    #[argh(positional, arg_name = "DIR")]
+    pub dir: String,
+    /// the directory that gets the copy; it is made, or is empty
+    #[argh(positional, arg_name = "OUT")]
+    pub out: String,
+}
+
+/// Copy a backup into the directory of a server that does not run
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand, name = "restore")]
+pub struct RestoreArgs {
+    /// replace a segment that is there, and take a damaged backup
+    #[argh(switch)]
+    pub force: bool,
+    /// the directory of the backup
+    #[argh(positional, arg_name = "OUT")]
+    pub backup: String,
+    /// the directory that the server is to have
+    #[argh(positional, arg_name = "DIR")]
+    pub dir: String,
+}
+
+/// Show how many hours of lines a ring keeps, or how large it must be
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand, name = "plan")]
+pub struct PlanArgs {
+    /// lines a second, as 2500 (default: a table of rates)
+    #[argh(option, arg_name = "LINES/S")]
+    pub rate: Option<String>,
+    /// bytes of a line, without its end (default: 120)
+    #[argh(option, arg_name = "N")]
+    pub line_bytes: Option<String>,
+    /// senders that are told apart at the same time (default: 1)
+    #[argh(option, arg_name = "N")]
+    pub streams: Option<String>,
+    /// size of the ring, as 1G (default: a table of sizes)
+    #[argh(option, arg_name = "SIZE")]
+    pub size: Option<String>,
+    /// find the size that keeps H hours of lines
+    #[argh(option, arg_name = "H")]
+    pub hours: Option<String>,
+    /// write text or json (default: text)
+    #[argh(option, arg_name = "FORMAT")]
+    pub format: Option<String>,
 }
 
 /// What `serve` would run with, and where each setting comes from. It takes the flags of `serve`.

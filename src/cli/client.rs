@@ -62,6 +62,8 @@ pub enum Failure {
     Open(String, io::Error),
     /// A file is no segment that can be read.
     Segment(String, String),
+    /// What was tried on which file, and why it failed.
+    File(io::Error),
     /// Only a server can answer this question.
     NotOffline(String),
     /// Standard output did not take it.
@@ -82,6 +84,7 @@ impl fmt::Display for Failure {
             Failure::Read(path, error) => write!(f, "read {path}: {error}"),
             Failure::Open(path, error) => write!(f, "open {path}: {error}"),
             Failure::Segment(path, reason) => write!(f, "open {path}: {reason}"),
+            Failure::File(error) => error.fmt(f),
             Failure::NotOffline(word) => {
                 write!(f, "{word} asks a server, not a file (allowed with --dir: COUNT RECENT ")?;
                 f.write_str(

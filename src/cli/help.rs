@@ -151,6 +151,53 @@ pub static PAGES: &[Page] = &[
             "keep a day elsewhere",
         )],
     },
+    Page {
+        name: "backup",
+        usage: &["DIR OUT"],
+        essay: &[
+            "Copies the segment in DIR to the directory OUT, whether or not a server writes it, \
+             which is not held up. The copy is a segment by itself: verify checks it, query --dir \
+             and export read it, serve -P -d OUT opens it. It takes as much room as blocks are in \
+             use; the file has its name when all of it is on the disk.",
+            "Prints how many records there are, their numbers and times: every record up to the \
+             last number is there as it was. What the ring overwrote while it was copied is \
+             counted; a damaged record is copied as it is.",
+            "Exits with 0; with 1 where the segment is damaged, or was overwritten faster than it \
+             could be read; with 2 where nothing was copied.",
+        ],
+        examples: &[
+            ("logcaster backup /var/lib/logcaster /backup/today", "beside a running server"),
+            ("logcaster verify /backup/today", "see that it is whole"),
+        ],
+    },
+    Page {
+        name: "restore",
+        usage: &["[--force] OUT DIR"],
+        essay: &[
+            "Checks the backup in OUT and copies it into DIR, where a server then finds it. A \
+             directory with something in it is refused, and so is a segment that a server holds, \
+             with --force too. Numbers that were given out after the backup was made are not \
+             given again.",
+            "Exits with 0, with 1 where the backup is damaged, 2 where nothing could be restored.",
+        ],
+        examples: &[("logcaster restore /backup/today /var/lib/logcaster", "before the start")],
+    },
+    Page {
+        name: "plan",
+        usage: &["[--rate LINES/S] [--size SIZE | --hours H] [FLAGS]"],
+        essay: &[
+            "Shows how long a ring keeps what comes in, from the format's own arithmetic: a line \
+             takes its bytes, one for its end and 32 of its slot; a block of 256 KiB has 9.5 KiB \
+             before its text, and 40 bytes for each sender. A full ring keeps at least this; the \
+             block that is being recycled comes on top.",
+            "With --hours it is turned around: the size for these hours, as --size of serve \
+             takes it.",
+        ],
+        examples: &[
+            ("logcaster plan", "a table of rates and sizes"),
+            ("logcaster plan --rate 2500 --line-bytes 200 --hours 72", "how large for three days"),
+        ],
+    },
     Page { name: "bench", usage: &["[FLAGS] [CASE]"], essay: &[], examples: &[] },
     Page {
         name: "config",
@@ -236,6 +283,7 @@ fn client_flags(command: &str) -> Vec<FlagLine> {
         help: format!("{}.", capital(flag.description)),
         essay: "",
         choices: match flag.long {
+            "--format" if command == "plan" => &["text", "json"],
             "--format" => &["text", "json", "logfmt", "csv", "raw"],
             _ => &[],
         },

@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod args;
+mod backup;
 pub mod bench;
 mod client;
 mod completion;
@@ -17,6 +18,7 @@ pub mod normalise;
 mod offline;
 mod output;
 mod ping;
+mod plan;
 mod query;
 mod send;
 pub mod serve;
@@ -101,6 +103,9 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Ping(args) => ping::run(args),
         Command::Verify(args) => offline::verify(args),
         Command::Export(args) => offline::export(args),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => backup::restore(args),
+        Command::Plan(args) => plan::run(args),
     }
 }
 

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 const PAGE_BYTES: usize = 64 << 10;
 
 /// Opens the segment's file in `dir`.
-fn open(dir: &str) -> Result<(PathBuf, File, u64), Failure> {
+pub(super) fn open(dir: &str) -> Result<(PathBuf, File, u64), Failure> {
     let path = file::path(Path::new(dir));
     let fail = |error| Failure::Open(path.display().to_string(), error);
     let file = File::open(&path).map_err(fail)?;
@@ -35,7 +35,7 @@ fn open(dir: &str) -> Result<(PathBuf, File, u64), Failure> {
 }
 
 /// Sees which blocks of the segment in `file` are live.
-fn offline<R: ReadAt<Error = io::Error>>(
+pub(super) fn offline<R: ReadAt<Error = io::Error>>(
     path: &Path,
     reader: R,
     bytes: u64,
@@ -227,14 +227,16 @@ fn export_block(
     damaged
 }
 
+/// Checks every checksum of the segment in `dir`.
+pub(super) fn check(dir: &str) -> Result<VerifyReport, Failure> {
+    let (path, file, bytes) = open(dir)?;
+    let mut offline = offline(&path, file::reader(&file), bytes)?;
+    offline.verify().map_err(|error| Failure::Read(path.display().to_string(), error))
+}
+
 /// Checks every checksum of a segment and says what was found.
 pub fn verify(args: VerifyArgs) -> ExitCode {
-    let report = open(&args.dir).and_then(|(path, file, bytes)| {
-        let mut offline = offline(&path, file::reader(&file), bytes)?;
-        let read = |error| Failure::Read(path.display().to_string(), error);
-        offline.verify().map_err(read)
-    });
-    match report {
+    match check(&args.dir) {
         Ok(report) => {
             let shown = super::show(&describe(&report));
             if report.is_damaged() { ExitCode::FAILURE } else { shown }

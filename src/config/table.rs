@@ -2,6 +2,7 @@
 //! file at once. Help, completion, the man page and `logcaster config` are rendered from it.
 
 use super::inputs::{self, FRAMINGS, Zone};
+use super::irc;
 use super::senders;
 use super::value::{self, Expected};
 use super::web;
@@ -81,7 +82,7 @@ const AGE_MS_MAX: u64 = 36_500 * 86_400_000;
 /// Values of the interval of `--sync`, in milliseconds: a fast disk needs about one for a sync.
 const SYNC_MS: RangeInclusive<u64> = 1..=3_600_000;
 /// Log clients at once that `--max-clients` may allow.
-const CLIENTS: RangeInclusive<u64> = 1..=1_000_000;
+pub(super) const CLIENTS: RangeInclusive<u64> = 1..=1_000_000;
 /// Highest core number that the kernel's set of cores has a place for.
 const CPU_MAX: u64 = 1023;
 /// Where Linux says which cores this machine has, as `0-7`.
@@ -271,25 +272,14 @@ pub static TABLE: &[Setting] = &[
     web::HTTP_PORT,
     web::HTTP_PREFIX,
     web::CORS,
-    Setting {
-        name: "irc",
-        short: Some('i'),
-        env: "LOGCASTER_IRC",
-        set: |s, text| value::boolean(text).map(|on| s.irc = on),
-        show: |s| s.irc.to_string(),
-        help: "Serve IRC on its port",
-        ..SWITCH
-    },
-    Setting {
-        name: "irc-port",
-        short: Some('I'),
-        env: "LOGCASTER_IRC_PORT",
-        default: "6667",
-        set: |s, text| value::port(text, "off").map(|port| s.irc_port_number = port),
-        show: |s| s.irc_port_number.to_string(),
-        help: "Serve IRC on PORT; turns IRC on",
-        ..PORT
-    },
+    irc::IRC,
+    irc::IRC_PORT,
+    irc::IRC_NAME,
+    irc::IRC_AUTO_JOIN,
+    irc::IRC_MOTD,
+    irc::IRC_PASSWORD,
+    irc::IRC_MAX_CLIENTS,
+    irc::IRC_PER_ADDRESS,
     Setting {
         name: "bind",
         env: "LOGCASTER_BIND",

@@ -132,64 +132,80 @@ fn what_kubernetes_injects_is_warned_about_and_ignored() {
     assert_eq!(resolved(&[], &[("LOGCASTER_PORT", "1234")]).unwrap().0.log_port, 1234);
 }
 
+const ZONE: &str = "a time zone, as Europe/Berlin or UTC, or an offset, as +01:00";
+const RATE: &str = "LINES[:BURST] with 1 to 1000000000 lines a second, or off";
+
+/// Settings, values they cannot have, and what is said to be allowed.
+const BAD_VALUES: &[(&str, &str, &str)] = &[
+    ("log-port", "abc", "a port from 1 to 65535, or 0 for any free one"),
+    ("framing", "crlf", "one of auto, lf, octet, nul"),
+    (
+        "syslog",
+        "localhost:514",
+        "a place, as 5514, 10.0.0.1:5514, udp://[::1]:5514, tcp://5514 or unix:/dev/log, \
+         and maybe ,framing=lf behind it",
+    ),
+    ("syslog-timezone", "Mars/Base", ZONE),
+    ("unix", "/run/", "the path of a socket, without commas, of at most 107 bytes"),
+    ("query-socket", "/run/", "the path of a socket, without commas, of at most 107 bytes"),
+    ("query-port", "65536", "a port from 1 to 65535, or 0 for any free one"),
+    ("http-port", "-1", "a port from 1 to 65535, or 0 for off"),
+    ("irc-port", "", "a port from 1 to 65535, or 0 for off"),
+    ("irc-name", "my server", "a host name of letters, digits, - and ., of at most 63 characters"),
+    ("irc-auto-join", "logs", "a list of channels such as #logs-error,#ops"),
+    (
+        "irc-motd",
+        "/nowhere/motd",
+        "a file that can be read (No such file or directory (os error 2))",
+    ),
+    (
+        "irc-password",
+        "@/nowhere/word",
+        "a file that can be read (No such file or directory (os error 2))",
+    ),
+    ("irc-max-clients", "0", "a whole number from 1 to 1000000"),
+    ("irc-per-address", "none", "a whole number from 1 to 1000000"),
+    (
+        "bind",
+        "localhost",
+        "numeric addresses, as 127.0.0.1 or 127.0.0.1,::1, or all (names are not looked up)",
+    ),
+    ("http-prefix", "logs", "a path such as /logs"),
+    ("cors", "grafana", "an origin such as https://grafana.example:3000, or *"),
+    ("allow", "web=10.0.0.0/8", "a listener before the =: log, query, http, irc or clear"),
+    ("allow", "ten", "a network such as 10.0.0.0/8, fd00::/8 or 192.0.2.7"),
+    ("dir", "", "a directory"),
+    ("size", "64MB", "a size from 1M to 16T (units are 1024-based: write 64M, not 64MB)"),
+    ("size", "0", "a size from 1M to 16T"),
+    ("max-logs", "-5", "a whole number, or 0 for no limit"),
+    ("max-age", "30", "a duration from 0 to 36500d (write 30s for seconds)"),
+    ("max-clients", "0", "a whole number from 1 to 1000000"),
+    ("max-line", "65K", "a size from 16B to 64K"),
+    ("max-line", "0", "a size from 16B to 64K"),
+    ("proxy-from", "10.0.0.0/8,proxy", "a network such as 10.0.0.0/8, fd00::/8 or 192.0.2.7"),
+    ("rate-limit", "many", RATE),
+    ("rate-limit", "1000:", RATE),
+    ("rate-limit", "1000:0", RATE),
+    ("rate-limit", "2000000000", RATE),
+    ("multiline", "^(", "a pattern as REGEX takes it (regex: unclosed group at character 2)"),
+    ("sync", "sometimes", "never, interval, interval:MILLISECONDS or always"),
+    ("sync", "interval:0", "interval:MILLISECONDS with 1 to 3600000"),
+    ("sync", "always:5", "never, interval, interval:MILLISECONDS or always"),
+    ("dirty-max", "1G", "a size up to that of the ring, 64M"),
+    ("memory", "16", "a size from 1M to 1T"),
+    ("idle-timeout", "10", "a duration from 0 to 1d (write 10s for seconds)"),
+    ("lock-wait", "1w", "a duration from 0 to 1d, as 500ms, 10s, 5m, 12h or 30d"),
+    ("shutdown-timeout", "2d", "a duration from 0 to 1d"),
+    ("log-level", "verbose", "one of error, warn, info, debug"),
+    ("log-format", "xml", "one of text, json"),
+];
+
 #[test]
 fn a_bad_value_is_one_line_that_says_what_is_allowed() {
-    let long = "a duration from 0 to 1d";
-    let zone = "a time zone, as Europe/Berlin or UTC, or an offset, as +01:00";
-    let rate = "LINES[:BURST] with 1 to 1000000000 lines a second, or off";
     let core = format!("a core from 0 to {}, or any", table::cpu_max());
-    let cases: &[(&'static str, &str, &str)] = &[
-        ("log-port", "abc", "a port from 1 to 65535, or 0 for any free one"),
-        ("framing", "crlf", "one of auto, lf, octet, nul"),
-        (
-            "syslog",
-            "localhost:514",
-            "a place, as 5514, 10.0.0.1:5514, udp://[::1]:5514, tcp://5514 or unix:/dev/log, \
-             and maybe ,framing=lf behind it",
-        ),
-        ("syslog-timezone", "Mars/Base", zone),
-        ("unix", "/run/", "the path of a socket, without commas, of at most 107 bytes"),
-        ("query-socket", "/run/", "the path of a socket, without commas, of at most 107 bytes"),
-        ("query-port", "65536", "a port from 1 to 65535, or 0 for any free one"),
-        ("http-port", "-1", "a port from 1 to 65535, or 0 for off"),
-        ("irc-port", "", "a port from 1 to 65535, or 0 for off"),
-        (
-            "bind",
-            "localhost",
-            "numeric addresses, as 127.0.0.1 or 127.0.0.1,::1, or all (names are not looked up)",
-        ),
-        ("http-prefix", "logs", "a path such as /logs"),
-        ("cors", "grafana", "an origin such as https://grafana.example:3000, or *"),
-        ("allow", "web=10.0.0.0/8", "a listener before the =: log, query, http, irc or clear"),
-        ("allow", "ten", "a network such as 10.0.0.0/8, fd00::/8 or 192.0.2.7"),
-        ("dir", "", "a directory"),
-        ("size", "64MB", "a size from 1M to 16T (units are 1024-based: write 64M, not 64MB)"),
-        ("size", "0", "a size from 1M to 16T"),
-        ("max-logs", "-5", "a whole number, or 0 for no limit"),
-        ("max-age", "30", "a duration from 0 to 36500d (write 30s for seconds)"),
-        ("max-clients", "0", "a whole number from 1 to 1000000"),
-        ("max-line", "65K", "a size from 16B to 64K"),
-        ("max-line", "0", "a size from 16B to 64K"),
-        ("proxy-from", "10.0.0.0/8,proxy", "a network such as 10.0.0.0/8, fd00::/8 or 192.0.2.7"),
-        ("rate-limit", "many", rate),
-        ("rate-limit", "1000:", rate),
-        ("rate-limit", "1000:0", rate),
-        ("rate-limit", "2000000000", rate),
-        ("multiline", "^(", "a pattern as REGEX takes it (regex: unclosed group at character 2)"),
-        ("sync", "sometimes", "never, interval, interval:MILLISECONDS or always"),
-        ("sync", "interval:0", "interval:MILLISECONDS with 1 to 3600000"),
-        ("sync", "always:5", "never, interval, interval:MILLISECONDS or always"),
-        ("dirty-max", "1G", "a size up to that of the ring, 64M"),
-        ("memory", "16", "a size from 1M to 1T"),
-        ("idle-timeout", "10", &format!("{long} (write 10s for seconds)")),
-        ("lock-wait", "1w", &format!("{long}, as 500ms, 10s, 5m, 12h or 30d")),
-        ("shutdown-timeout", "2d", long),
-        ("log-level", "verbose", "one of error, warn, info, debug"),
-        ("log-format", "xml", "one of text, json"),
-        ("cpu", "first", &core),
-        ("cpu", "1024", &core),
-    ];
-    for (name, value, expected) in cases {
+    let cores = ["first", "1024"].map(|value| ("cpu", value, &core[..]));
+    let cases = [BAD_VALUES, &cores].concat();
+    for (name, value, expected) in &cases {
         let line = Settings::from_flags(&[(name, value)]).expect_err(name).to_string();
         assert_eq!(line, format!("--{name} {value:?}: expected {expected}"));
         assert!(!line.contains('\n'));
@@ -281,8 +297,18 @@ fn irc_is_on_where_it_was_asked_for() {
     for (flags, port) in cases {
         let (settings, warnings) = resolved(flags, &[("LOGCASTER_HTTP_PORT", "0")]).unwrap();
         assert_eq!(settings.irc_port, port, "{flags:?}");
-        assert_eq!(warnings.is_empty(), port.is_none(), "{warnings:?}");
+        assert!(warnings.is_empty(), "{warnings:?}");
     }
+}
+
+#[test]
+fn a_password_on_the_command_line_is_warned_about() {
+    let (settings, warnings) = resolved(&[("irc-password", "s3cret")], &[]).unwrap();
+    assert_eq!(settings.irc_password.unwrap().word, crate::proto::irc::Secret::new("s3cret"));
+    assert!(warnings.iter().any(|line| line.contains("can be seen")), "{warnings:?}");
+    assert!(!warnings.concat().contains("s3cret"));
+    let (_, warnings) = resolved(&[], &[("LOGCASTER_IRC_PASSWORD", "s3cret")]).unwrap();
+    assert!(!warnings.concat().contains("password"), "{warnings:?}");
 }
 
 #[test]

@@ -6,13 +6,14 @@ use std::time::Duration;
 use mio::{Interest, Token};
 
 use super::connections::Connection;
-use super::listeners::{self, Bound, Place, Role, Wish, is_starved};
+use super::listeners::{self, Bound, Listener, Place, Role, Wish, is_starved};
 use super::stream::{Peer, Stream};
-use super::{LISTENERS, Reactor, sys};
+use super::systemd::Passed;
+use super::{LISTENERS, Reactor, http, sys};
 use crate::clock::{MS, Mono};
 use crate::limits::{
-    ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, DRAIN_MS, HTTP_IDLE_MS, QUESTION_IDLE_MS, QUESTION_PLACES,
-    REFUSALS_AT_ONCE,
+    ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, DRAIN_MS, HTTP_IDLE_MS, IRC_LAST_WORDS_MS, QUESTION_IDLE_MS,
+    QUESTION_PLACES, REFUSALS_AT_ONCE,
 };
 use crate::log::Severity;
 use crate::message::Transport;
@@ -23,33 +24,48 @@ use crate::session::{HttpSession, LogSession, QuestionSession, Session};
 const BIND_RETRY: Duration = Duration::from_millis(20);
 
 impl Reactor {
-    /// Binds everything that the settings ask for.
+    /// Binds everything that the settings ask for and that was not passed to us.
     ///
     /// # Errors
     /// `bind ADDRESS: reason`.
-    pub(super) fn bind_all(&mut self) -> io::Result<()> {
+    pub(super) fn bind_all(&mut self, passed: Passed, warnings: &[String]) -> io::Result<()> {
+        self.warn_of_manager(warnings);
         let wait = self.settings.lock_wait;
         let deadline = self.clock.mono().saturating_add(wait.as_nanos() as u64);
-        for wish in Wish::all(&self.settings) {
+        let mut wishes = Wish::all(&self.settings);
+        let mut passed = passed.claim(&mut wishes);
+        let is_question = |one: &mut Listener| one.role == Role::Questions;
+        let questions = passed.listeners.extract_if(.., is_question).collect();
+        self.take_in(passed)?;
+        for wish in wishes {
             let bound = self.bind_patiently(&wish, deadline)?;
-            for reason in bound.skipped {
-                self.log.event(self.wall, Severity::Warn, "not_bound", &[("reason", &reason)]);
-            }
-            for mut listener in bound.listeners {
-                let token = Token(LISTENERS + self.listeners.len());
-                listener.register(self.poll.registry(), token)?;
-                self.listeners.push(listener);
-            }
-            for inlet in bound.inlets {
-                let max_line = self.settings.max_line;
-                let session = match inlet.place {
-                    Place::Ip(_) => LogSession::of_listener(max_line, b"", Transport::Udp),
-                    Place::Unix(_) => {
-                        LogSession::of_listener(max_line, &self.host_name, Transport::Unix)
-                    }
-                };
-                self.datagrams.add(inlet, session, self.poll.registry())?;
-            }
+            self.take_in(bound)?;
+        }
+        // They come last in the list.
+        self.take_in(Bound { listeners: questions, ..Bound::default() })?;
+        self.policy = http::policy(&self.settings, &self.host_name, &self.listeners);
+        Ok(())
+    }
+
+    /// Registers what was opened.
+    fn take_in(&mut self, bound: Bound) -> io::Result<()> {
+        for reason in bound.skipped {
+            self.log.event(self.wall, Severity::Warn, "not_bound", &[("reason", &reason)]);
+        }
+        for mut listener in bound.listeners {
+            let token = Token(LISTENERS + self.listeners.len());
+            listener.register(self.poll.registry(), token)?;
+            self.listeners.push(listener);
+        }
+        for inlet in bound.inlets {
+            let max_line = self.settings.max_line;
+            let session = match inlet.place {
+                Place::Ip(_) => LogSession::of_listener(max_line, b"", Transport::Udp),
+                Place::Unix(_) => {
+                    LogSession::of_listener(max_line, &self.host_name, Transport::Unix)
+                }
+            };
+            self.datagrams.add(inlet, session, self.poll.registry())?;
         }
         Ok(())
     }
@@ -74,7 +90,7 @@ impl Reactor {
         }
     }
 
-    /// Says where it listens, questions last.
+    /// Says where it listens, questions last, and tells a manager how far it is.
     pub(super) fn announce(&mut self) {
         self.announce_datagrams();
         for listener in &self.listeners {
@@ -87,6 +103,7 @@ impl Reactor {
                 [("role", &role), ("addr", place), ("transport", &transport)];
             self.log.event_of_many(self.wall, Severity::Info, "listening", &fields);
         }
+        self.tell_manager();
         self.write_log();
     }
 
@@ -147,10 +164,11 @@ impl Reactor {
             );
             return;
         }
-        if let Some(reason) = self.no_place(role) {
+        let reason = self.no_place(role).or_else(|| self.no_irc_place(role, &peer));
+        if let Some(reason) = reason {
             return self.refuse(stream, peer, role, &reason);
         }
-        stream.prepare(matches!(role, Role::Questions | Role::Http));
+        stream.prepare(!matches!(role, Role::Logs | Role::Syslog));
         let session = match role {
             Role::Logs | Role::Syslog => {
                 stream.reset_at_close(true);
@@ -161,17 +179,17 @@ impl Reactor {
                 let is_trusted = peer.ip().is_none_or(may_clear);
                 Session::Questions(Box::new(QuestionSession::new(is_trusted)))
             }
-            Role::Http => Session::Http(Box::new(HttpSession::new(
-                &super::http::peer_name(&peer),
-                false,
-                self.now,
-            ))),
+            Role::Http => {
+                Session::Http(Box::new(HttpSession::new(&http::peer_name(&peer), false, self.now)))
+            }
+            Role::Irc => return self.admit_irc(stream, peer),
         };
         let Some(token) = self.insert(stream, peer, session) else { return };
         let idle_ns = match role {
             Role::Logs | Role::Syslog => self.idle_ns(),
             Role::Questions => Some(self.question_idle_ns()),
             Role::Http => Some(HTTP_IDLE_MS * MS),
+            Role::Irc => None,
         };
         if let (Some(idle_ns), Some(connection)) = (idle_ns, self.connections.get_mut(token)) {
             connection.set_deadline(self.now.saturating_add(idle_ns), &mut self.timers);
@@ -190,6 +208,11 @@ impl Reactor {
                 .then(|| format!("too many clients: {senders} connected, {clients_max} allowed")),
             Role::Http => (http >= clients_max)
                 .then(|| format!("too many clients: {http} connected, {clients_max} allowed")),
+            Role::Irc => {
+                let (irc, irc_max) = (self.count_role("irc"), self.settings.irc_max_clients);
+                (irc >= irc_max)
+                    .then(|| format!("too many clients: {irc} connected, {irc_max} allowed"))
+            }
             Role::Questions => (senders + others >= all_max).then(|| {
                 format!(
                     "too many connections: {others} ask and {senders} send, {all_max} allowed in \
@@ -244,16 +267,16 @@ impl Reactor {
         let Some(token) = self.insert(stream, peer, Session::Refused) else { return };
         let Some(connection) = self.connections.get_mut(token) else { return };
         let out = connection.outbox.bytes();
-        if role == Role::Http {
-            super::http::refusal(reason, self.wall, out);
-        } else {
-            out.extend_from_slice(format!("ERROR: {reason}\n").as_bytes());
+        match role {
+            Role::Http => http::refusal(reason, self.wall, out),
+            Role::Irc => out.extend_from_slice(format!("ERROR :{reason}\r\n").as_bytes()),
+            _ => out.extend_from_slice(format!("ERROR: {reason}\n").as_bytes()),
         }
         self.finish_answers(token);
     }
 
     /// Registers a connection. None where the poll does not take it.
-    fn insert(&mut self, stream: Stream, peer: Peer, session: Session) -> Option<Token> {
+    pub(super) fn insert(&mut self, stream: Stream, peer: Peer, session: Session) -> Option<Token> {
         let now = self.now;
         let token =
             self.connections.insert(|token| Connection::new(stream, token, peer, session, now));
@@ -270,6 +293,7 @@ impl Reactor {
     /// Sends what is left, shuts down our side, and waits a moment for the peer to close.
     pub(super) fn finish_answers(&mut self, token: Token) {
         let Some(connection) = self.connections.get_mut(token) else { return };
+        let before = connection.outbox.len();
         match connection.outbox.write_to(&mut connection.stream) {
             Ok(written) => {
                 connection.bytes_out += written as u64;
@@ -280,9 +304,16 @@ impl Reactor {
             Err(_) => return self.close(token, "peer gone"),
         }
         if !connection.outbox.is_empty() {
-            connection.is_ending = true;
-            if matches!(connection.session, Session::Http(_)) {
-                connection.set_deadline(self.now + HTTP_IDLE_MS * MS, &mut self.timers);
+            let was_ending = std::mem::replace(&mut connection.is_ending, true);
+            // To say something is not to read: only that puts the end off.
+            let goes_on = !was_ending || connection.outbox.len() < before;
+            let patience_ms = match connection.session {
+                Session::Http(_) => Some(HTTP_IDLE_MS),
+                Session::Irc(_) => Some(IRC_LAST_WORDS_MS),
+                _ => None,
+            };
+            if let Some(patience_ms) = patience_ms.filter(|_| goes_on) {
+                connection.set_deadline(self.now + patience_ms * MS, &mut self.timers);
             }
             return;
         }

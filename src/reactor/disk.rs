@@ -52,7 +52,31 @@ pub enum Order {
         to: u64,
     },
     /// Write a small file beside the segment: see [`DiskHelper::write_file`].
-    WriteFile,
+    WriteFile(SmallFile),
+}
+
+/// A small file in the segment's directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmallFile {
+    /// Every metric, where it was asked for.
+    Metrics,
+    /// The filters and alerts of IRC.
+    Irc,
+}
+
+impl SmallFile {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics.json",
+            Self::Irc => "irc.json",
+        }
+    }
+
+    /// Whether it is on the disk before it takes the place of the one before it.
+    fn must_be_durable(self) -> bool {
+        self == Self::Irc
+    }
 }
 
 impl Order {
@@ -78,7 +102,7 @@ const MESSAGE_BYTES: usize = 32;
 const _: () = assert!(DISK_ORDERS_MAX * MESSAGE_BYTES <= libc::PIPE_BUF * 16);
 
 /// A file to be written: its path and all of its bytes.
-type SmallFile = (PathBuf, Vec<u8>);
+type Written = (PathBuf, Vec<u8>);
 
 /// The reactor's side of the helper.
 #[derive(Debug)]
@@ -87,7 +111,7 @@ pub struct DiskHelper {
     preparations: pipe::Sender,
     answers: pipe::Receiver,
     /// What each [`Order::WriteFile`] is about, in order.
-    files: Sender<SmallFile>,
+    files: Sender<Written>,
     /// Orders without their last answer.
     in_flight: usize,
     /// Orders that were not taken.
@@ -111,11 +135,13 @@ impl DiskHelper {
         Ok(Self { syncs, preparations, answers, files, in_flight: 0, refused: 0 })
     }
 
-    /// Puts `bytes` into the file at `path`, whole or not at all, but does not wait for the disk:
-    /// after a power cut it may be missing. `false` where too many orders are under way.
-    pub fn write_file(&mut self, path: PathBuf, bytes: Vec<u8>) -> bool {
+    /// Puts `bytes` into a file in the directory `dir`, whole or not at all. Metrics do not wait
+    /// for the disk: after a power cut they may be missing. `false` where too many orders are under
+    /// way.
+    pub fn write_file(&mut self, dir: &Path, file: SmallFile, bytes: Vec<u8>) -> bool {
         // The helper that was told waits for the file, which comes at once.
-        self.order(Order::WriteFile) && self.files.send((path, bytes)).is_ok()
+        let order = Order::WriteFile(file);
+        self.order(order) && self.files.send((dir.join(file.name()), bytes)).is_ok()
     }
 
     /// Where answers arrive, to be registered with the poll.
@@ -177,7 +203,7 @@ fn encode(done: &Done) -> [u8; MESSAGE_BYTES] {
         Order::Prewrite { from, to } => (1, from, to),
         Order::Fetch { from, to } => (2, from, to),
         Order::Flush { from, to } => (3, from, to),
-        Order::WriteFile => (4, 0, 0),
+        Order::WriteFile(file) => (4, file as u64, 0),
     };
     let mut message = [0; MESSAGE_BYTES];
     message[0..4].copy_from_slice(&kind.to_le_bytes());
@@ -201,7 +227,8 @@ fn decode(message: &[u8; MESSAGE_BYTES]) -> Done {
         1 => Order::Prewrite { from, to },
         2 => Order::Fetch { from, to },
         3 => Order::Flush { from, to },
-        _ => Order::WriteFile,
+        _ if from == SmallFile::Irc as u64 => Order::WriteFile(SmallFile::Irc),
+        _ => Order::WriteFile(SmallFile::Metrics),
     };
     Done { order, errno, took_ns: word(24) }
 }
@@ -211,7 +238,7 @@ fn spawn(
     name: &str,
     file: File,
     answers: OwnedFd,
-    files: Option<Receiver<SmallFile>>,
+    files: Option<Receiver<Written>>,
 ) -> io::Result<pipe::Sender> {
     let (orders, orders_in) = pipe::new()?;
     orders_in.set_nonblocking(false)?;
@@ -229,7 +256,7 @@ struct Worker {
     orders: pipe::Receiver,
     answers: File,
     /// Of the one that writes them: the files to be written.
-    files: Option<Receiver<SmallFile>>,
+    files: Option<Receiver<Written>>,
     /// Pre-writes under way, the first being worked on.
     prewrites: VecDeque<(u64, u64)>,
 }
@@ -251,7 +278,7 @@ impl Worker {
                     Order::Sync => self.file.sync_data(),
                     Order::Fetch { from, to } => fetch(&self.file, from, to, &mut scratch),
                     Order::Flush { from, to } => sys::begin_writeback(&self.file, from, to),
-                    Order::WriteFile => self.write_next_file(),
+                    Order::WriteFile(file) => self.write_next_file(file),
                     Order::Prewrite { from, to } => {
                         // It is worked off in steps, and each is answered.
                         self.prewrites.push_back((from, to));
@@ -267,10 +294,10 @@ impl Worker {
         }
     }
 
-    fn write_next_file(&self) -> io::Result<()> {
+    fn write_next_file(&self, file: SmallFile) -> io::Result<()> {
         let next = self.files.as_ref().and_then(|files| files.recv().ok());
         let Some((path, bytes)) = next else { return Err(io::ErrorKind::NotFound.into()) };
-        write_whole(&path, &bytes)
+        write_whole(&path, &bytes, file.must_be_durable())
     }
 
     fn has_order(&self) -> bool {
@@ -302,13 +329,17 @@ impl Worker {
 }
 
 /// Writes a file under another name first, so that whoever reads it finds all of it or what was
-/// there before.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// there before; where it is to be durable, even after a power cut.
+fn write_whole(path: &Path, bytes: &[u8], is_durable: bool) -> io::Result<()> {
     let mut unnamed = path.as_os_str().to_owned();
     unnamed.push(".new");
     let mut options = File::options();
     options.write(true).create(true).truncate(true).mode(0o640);
-    options.open(&unnamed)?.write_all(bytes)?;
+    let mut file = options.open(&unnamed)?;
+    file.write_all(bytes)?;
+    if is_durable {
+        file.sync_all()?;
+    }
     std::fs::rename(&unnamed, path)
 }
 
@@ -351,7 +382,8 @@ mod tests {
             Order::Prewrite { from: 7, to: 1 << 40 },
             Order::Fetch { from: 1, to: 2 },
             Order::Flush { from: 3, to: 4 },
-            Order::WriteFile,
+            Order::WriteFile(SmallFile::Metrics),
+            Order::WriteFile(SmallFile::Irc),
         ] {
             let done = Done { order, errno: 28, took_ns: 123_456_789 };
             assert_eq!(decode(&encode(&done)), done);
@@ -401,15 +433,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = tempfile::tempfile().unwrap();
         let mut helper = DiskHelper::start(file.try_clone().unwrap(), file).unwrap();
-        let path = dir.path().join("metrics.json");
-        for text in ["{\"a\":1}\n", "{}\n"] {
-            assert!(helper.write_file(path.clone(), text.into()));
-            let done = wait(&mut helper);
-            assert_eq!((done.order, done.errno), (Order::WriteFile, 0));
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        for one in [SmallFile::Metrics, SmallFile::Irc] {
+            let path = dir.path().join(one.name());
+            for text in ["{\"a\":1}\n", "{}\n"] {
+                assert!(helper.write_file(dir.path(), one, text.into()));
+                let done = wait(&mut helper);
+                assert_eq!((done.order, done.errno), (Order::WriteFile(one), 0));
+                assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+            }
         }
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-        assert!(helper.write_file(dir.path().join("no/such/place"), Vec::new()));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+        let nowhere = dir.path().join("no/such/place");
+        assert!(helper.write_file(&nowhere, SmallFile::Irc, Vec::new()));
         assert_eq!(wait(&mut helper).errno, libc::ENOENT);
         assert_eq!(helper.in_flight, 0);
     }

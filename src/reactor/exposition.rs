@@ -1,7 +1,8 @@
 //! The page of metrics: what is counted and how things stand, as families that a collector reads.
 //!
 //! Every name is here, and every counter of `src/metrics.rs`; the test below holds it to that. The
-//! labels' values are words of the source, so that the page has a bound.
+//! labels' values are words of the source, so that the page has a bound; but for the names of the
+//! busiest streams, of which it has ten.
 
 use super::Reactor;
 use super::process::Facts;
@@ -18,7 +19,7 @@ use Kind::{Counter, Gauge};
 use Value::Nanoseconds;
 
 /// A family of one sample without labels: its name, its value, its help.
-type Row = (&'static str, Value, &'static str);
+pub(super) type Row = (&'static str, Value, &'static str);
 
 /// What the cursors of one kind add up to.
 #[derive(Clone, Copy, Default)]
@@ -44,6 +45,7 @@ impl Reactor {
             families.sample(&[part], status as u64);
         }
         expose_lines(&self.metrics, &mut families);
+        self.expose_senders(&mut families);
         let counters = self.storage.segment().map(|segment| *segment.counters());
         expose_dropped(&self.metrics, &counters.unwrap_or_default(), &mut families);
         self.expose_questions(&mut families);
@@ -54,6 +56,7 @@ impl Reactor {
         self.expose_memory(&mut families);
         expose_loop(&self.metrics, &mut families);
         expose_http(&self.metrics.http, &mut families);
+        self.expose_irc(&mut families);
         expose_process(&facts, self.process.started, &mut families);
         families.finish();
     }
@@ -89,6 +92,10 @@ impl Reactor {
         for (role, count) in self.connections.roles() {
             families.sample(&[role], *count);
         }
+        let help = "Connections that are let in, by what is spoken on them";
+        families.begin(Gauge, "logcaster_connections_max", &["role"], help);
+        families.sample(&["logs"], self.settings.max_clients);
+        families.sample(&["http"], self.settings.max_clients);
         let rows: [Row; 2] = [
             ("logcaster_connections", metrics.connections_total.into(), "Connections accepted"),
             (
@@ -103,6 +110,19 @@ impl Reactor {
         families.sample(&["idle"], metrics.idle_closed);
         families.sample(&["peer_dead"], metrics.peers_dead);
         families.sample(&["not_closed"], metrics.drains_cut_short);
+    }
+
+    /// Who sends. The streams are named by those who send, so their number and share is bounded.
+    fn expose_senders(&self, families: &mut Families<'_>) {
+        let help = "Lines of the ten streams that sent most in the last minutes, each since it was \
+                    last taken note of";
+        families.begin(Counter, "logcaster_stream_logs", &["stream"], help);
+        for (stream, count) in self.busiest.listed() {
+            families.sample(&[&stream], count);
+        }
+        let help = "Senders of which the rate limit held lines back in the last ten seconds";
+        let held_back = self.intake.held_back(self.now);
+        families.one(Gauge, "logcaster_suppressed_sources", held_back, help);
     }
 
     fn expose_questions(&self, families: &mut Families<'_>) {
@@ -259,7 +279,7 @@ impl Reactor {
     }
 }
 
-fn push_rows(kind: Kind, rows: &[Row], families: &mut Families<'_>) {
+pub(super) fn push_rows(kind: Kind, rows: &[Row], families: &mut Families<'_>) {
     for (name, value, help) in rows {
         families.one(kind, name, *value, help);
     }

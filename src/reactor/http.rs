@@ -8,7 +8,7 @@ use mio::Token;
 use super::Reactor;
 use super::connections::Connection;
 use super::health::READY;
-use super::listeners::Role;
+use super::listeners::{self, Place, Role};
 use super::questions::{Go, SyncAnswer};
 use super::stream::Peer;
 use super::sys;
@@ -47,12 +47,22 @@ pub(super) fn refusal(reason: &str, wall: Wall, out: &mut Vec<u8>) {
     out.extend_from_slice(body.as_bytes());
 }
 
-/// What the settings say about who may ask.
-pub(super) fn policy(settings: &Settings, host_name: &[u8]) -> Policy {
+/// What the settings say about who may ask. Of `listeners` those that were passed to us may be open
+/// to others though `--bind` is not.
+pub(super) fn policy(
+    settings: &Settings,
+    host_name: &[u8],
+    listeners: &[listeners::Listener],
+) -> Policy {
+    let is_here = |listener: &listeners::Listener| match &listener.place {
+        Place::Ip(address) => listener.role != Role::Http || sys::is_loopback(address.ip()),
+        Place::Unix(_) => true,
+    };
     Policy {
         prefix: settings.http_prefix.clone(),
         cors: settings.cors.clone(),
-        is_loopback: settings.bind.iter().all(|address| address.is_loopback()),
+        is_loopback: settings.bind.iter().all(|address| address.is_loopback())
+            && listeners.iter().all(is_here),
         host_name: String::from_utf8_lossy(host_name).into_owned(),
     }
 }

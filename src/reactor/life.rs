@@ -103,6 +103,7 @@ impl Reactor {
             return;
         }
         self.log.event(self.wall, Severity::Info, "stopping", &[]);
+        self.tell_stopping("stopping");
         self.accept();
         for mut listener in self.listeners.drain(..) {
             listener.deregister(self.poll.registry());
@@ -214,6 +215,7 @@ impl Reactor {
                 session.running().is_some_and(|running| !running.is_tail) || session.is_waiting()
             }
             Session::Http(session) => session.is_answering(),
+            Session::Irc(_) => return self.end_irc(token),
             Session::Logs(_) | Session::Refused => false,
         };
         if is_silent && !is_busy {
@@ -285,10 +287,10 @@ impl Reactor {
                 }
                 // It has no answer.
                 Order::Flush { .. } => {}
-                Order::WriteFile => self.on_metrics_written(done.errno),
+                Order::WriteFile(file) => self.on_file_written(file, done.errno),
                 Order::Fetch { from, .. } => {
                     for token in self.storage.on_fetched(from) {
-                        self.enqueue(token);
+                        self.on_fetched(token);
                     }
                 }
             }
@@ -303,6 +305,7 @@ impl Reactor {
 
     /// Reads the config file again. A bad file changes nothing and says so.
     fn reload(&mut self) {
+        self.tell_reloading();
         match self.settings.reload_file() {
             Err(error) => {
                 self.log.event(self.wall, Severity::Error, "reload_failed", &[("error", &error)]);
@@ -312,7 +315,8 @@ impl Reactor {
                 self.settings = reload.settings;
                 self.log.set_level(self.settings.log_level);
                 self.datagrams.forget_hosts();
-                self.policy = super::http::policy(&self.settings, &self.host_name);
+                self.reload_irc();
+                self.policy = super::http::policy(&self.settings, &self.host_name, &self.listeners);
                 intake::apply(&self.settings, &mut self.intake);
                 let age = self.settings.max_age.map(|age| age.as_nanos() as u64);
                 self.storage.set_visible(self.settings.max_logs, age);
@@ -324,13 +328,15 @@ impl Reactor {
                 );
             }
         }
+        self.tell_reloaded();
     }
 
-    /// Pins and locks, where the settings say so.
+    /// Pins, where the settings say so, and warns where the ring takes most of the memory.
     ///
     /// # Errors
     /// What could not be done, and the system's reason.
     pub(super) fn apply_process_settings(&mut self) -> io::Result<()> {
+        self.warn_of_memory();
         if let Some(cpu) = self.settings.cpu {
             sys::pin_to_cpu(cpu)
                 .map_err(|error| io::Error::new(error.kind(), format!("--cpu {cpu}: {error}")))?;
@@ -362,6 +368,7 @@ impl Reactor {
             self.write_log();
         }
         let Some(reason) = failure else { return code };
+        self.tell_stopping(&reason);
         sys::write_stderr(format!("logcaster: {reason}\n").as_bytes());
         ExitCode::FAILURE
     }

@@ -28,6 +28,8 @@ pub enum Role {
     Questions,
     /// HTTP.
     Http,
+    /// IRC.
+    Irc,
 }
 
 impl Role {
@@ -38,6 +40,7 @@ impl Role {
             Self::Syslog => "syslog",
             Self::Questions => "questions",
             Self::Http => "http",
+            Self::Irc => "irc",
         }
     }
 
@@ -47,6 +50,7 @@ impl Role {
             Self::Logs | Self::Syslog => config::Listener::Log,
             Self::Questions => config::Listener::Query,
             Self::Http => config::Listener::Http,
+            Self::Irc => config::Listener::Irc,
         }
     }
 }
@@ -54,8 +58,10 @@ impl Role {
 /// Something to be opened at the start.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    role: Role,
-    input: Input,
+    /// What is spoken there.
+    pub role: Role,
+    /// Where, and how records are told apart.
+    pub input: Input,
 }
 
 impl Wish {
@@ -71,6 +77,7 @@ impl Wish {
         if settings.http_port != 0 {
             wishes.push(port(Role::Http, settings.http_port, Framing::Auto));
         }
+        wishes.extend(settings.irc_port.map(|at| port(Role::Irc, at, Framing::Auto)));
         wishes.push(port(Role::Questions, settings.query_port, Framing::Auto));
         wishes.extend(settings.query_socket.clone().map(|path| {
             let place = InputPlace::Unix { path, is_stream: true };
@@ -153,7 +160,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    fn new(socket: Acceptor, role: Role, framing: Framing, place: Place) -> Self {
+    /// A listener that is not registered yet.
+    pub fn new(socket: Acceptor, role: Role, framing: Framing, place: Place) -> Self {
         Self { socket, role, framing, place, is_ready: false, starved_until: None }
     }
 

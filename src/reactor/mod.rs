@@ -12,6 +12,7 @@ mod exposition;
 mod health;
 mod http;
 mod intake;
+mod irc;
 mod kmsg;
 mod life;
 pub mod listeners;
@@ -26,6 +27,7 @@ mod storage;
 pub mod stream;
 #[allow(unsafe_code)]
 pub mod sys;
+mod systemd;
 mod timers;
 pub mod unix;
 
@@ -45,18 +47,20 @@ use crate::config::Settings;
 use crate::limits::SCRATCH_BYTES;
 use crate::log::{Log, Severity};
 use crate::metrics::Metrics;
-use crate::query::{LocalTime, TailMemo};
+use crate::query::{Busiest, LocalTime, TailMemo};
 use crate::session::http::guard::Policy;
 use crate::session::slowlog::SlowLog;
 use crate::session::{Intake, Session};
 
 use connections::Connections;
 use datagrams::Datagrams;
+use irc::IrcPlace;
 use kmsg::Kmsg;
 use life::Life;
 use listeners::Listener;
 use process::Process;
 use storage::Storage;
+use systemd::{Manager, Notify};
 use timers::Timers;
 
 /// The signal pipe.
@@ -67,6 +71,8 @@ const DISK: Token = Token(1);
 const RESIZED: Token = Token(2);
 /// The kernel's messages.
 const KMSG: Token = Token(3);
+/// The log channels of IRC, where they wait for a block.
+const IRC_FEEDS: Token = Token(4);
 /// The first listener; the others follow.
 const LISTENERS: usize = 16;
 /// The first socket of datagrams; the others follow.
@@ -80,6 +86,17 @@ const EVENTS_PER_TURN: usize = 1024;
 /// The zone that `TZ` names, else UTC.
 pub(crate) fn time_zone() -> TimeZone {
     named_zone().unwrap_or(TimeZone::UTC)
+}
+
+/// Tells what is wrong with the configuration and with `TZ`; the zone that it names, else UTC.
+fn begin_log(log: &mut Log, wall: Wall, warnings: &[String]) -> TimeZone {
+    for warning in warnings {
+        log.event(wall, Severity::Warn, "config", &[("message", warning)]);
+    }
+    named_zone().unwrap_or_else(|error| {
+        log.event(wall, Severity::Warn, "time_zone", &[("error", &error)]);
+        TimeZone::UTC
+    })
 }
 
 /// The zone that `TZ` names.
@@ -125,6 +142,8 @@ pub struct Reactor {
     connections: Connections,
     datagrams: Datagrams,
     kmsg: Option<Kmsg>,
+    /// Where a service manager is told how we are.
+    notify: Option<Notify>,
     /// What stands between all senders and the segment.
     intake: Intake,
     /// Not before this is told what was held back: the segment had no room.
@@ -146,6 +165,8 @@ pub struct Reactor {
     http_tails: usize,
     /// Who may ask over HTTP.
     policy: Policy,
+    /// The IRC server; `None` where it is off.
+    irc: Option<Box<IrcPlace>>,
     /// Who waits for the disk before they are answered.
     sync_waiters: Vec<questions::SyncWaiter>,
     /// Who waits for one of the places to scan, in order.
@@ -156,6 +177,8 @@ pub struct Reactor {
     time: LocalTime,
     /// What tails have in common.
     tail_memo: TailMemo,
+    /// Who sends most.
+    busiest: Busiest,
     slow: SlowLog,
     scratch: Box<[u8]>,
     /// Bytes held in partial lines, in all.
@@ -172,22 +195,17 @@ impl Reactor {
     /// # Errors
     /// One line's worth: an address that cannot be bound, a directory that cannot be used.
     pub fn start(settings: Settings, warnings: &[String]) -> io::Result<Self> {
+        // First of all: what was passed is known by the numbers of its descriptors.
+        let manager = Manager::take();
         let clock = Clock::new();
         let mut log = Log::new(settings.log_level, settings.log_format);
-        for warning in warnings {
-            log.event(clock.wall(), Severity::Warn, "config", &[("message", warning)]);
-        }
-        let zone = named_zone().unwrap_or_else(|error| {
-            log.event(clock.wall(), Severity::Warn, "time_zone", &[("error", &error)]);
-            TimeZone::UTC
-        });
+        let zone = begin_log(&mut log, clock.wall(), warnings);
         let poll = Poll::new()?;
         let signals = sys::signals_by_pipe()?;
         let fd = signals.as_raw_fd();
         poll.registry().register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE)?;
         sys::raise_open_files();
         let (now, wall) = (clock.mono(), clock.wall());
-        let storage = Storage::new(settings.sync);
         let mut reactor = Self {
             poll,
             now,
@@ -205,6 +223,7 @@ impl Reactor {
             connections: Connections::default(),
             datagrams: Datagrams::default(),
             kmsg: None,
+            notify: manager.notify,
             intake: intake::new(&settings, &zone),
             tell_after: 0,
             host_name: sys::host_name(),
@@ -215,13 +234,15 @@ impl Reactor {
             followers: Followers::default(),
             stalled_uploads: Vec::new(),
             http_tails: 0,
-            policy: http::policy(&settings, &sys::host_name()),
+            policy: http::policy(&settings, &sys::host_name(), &[]),
+            irc: IrcPlace::new(&settings, &sys::host_name(), now, wall),
             sync_waiters: Vec::new(),
             scan_queue: VecDeque::new(),
             scanners: Vec::new(),
-            storage,
+            storage: Storage::new(settings.sync),
             time: LocalTime::new(zone),
             tail_memo: TailMemo::default(),
+            busiest: Busiest::default(),
             slow: SlowLog::default(),
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             held_bytes: 0,
@@ -229,7 +250,7 @@ impl Reactor {
             life: Life::default(),
             settings,
         };
-        reactor.bind_all()?;
+        reactor.bind_all(manager.passed, &manager.warnings)?;
         reactor.open_kmsg()?;
         // Before there are other threads: they run where this one does. On another processor they
         // would interrupt this one for every page that they send to the disk.
@@ -275,6 +296,7 @@ impl Reactor {
         self.take_signals();
         self.take_disk_answers();
         self.work_on_storage();
+        self.count_streams();
         self.accept();
         self.storage.expire(self.wall);
         self.wake_uploads();
@@ -282,16 +304,21 @@ impl Reactor {
             self.wake_followers();
         }
         let head = self.storage.head();
+        self.serve_feeds();
         self.serve_questions();
         self.read_logs();
         self.tell_due();
         self.manage_sync();
         self.fire_timers();
         self.wake_sessions();
+        self.deliver_irc();
+        self.keep_irc();
         if self.storage.head() != head {
             self.wake_followers();
+            self.wake_irc();
         }
         let end = self.advance_life();
+        self.tell_manager();
         self.write_log();
         self.metrics.turn_ended(began, self.clock.mono());
         end
@@ -305,6 +332,7 @@ impl Reactor {
             || !self.ready_questions.is_empty()
             || (takes_logs && !(self.ready_logs.is_empty() && self.stalled_uploads.is_empty()))
             || self.storage.has_work()
+            || self.owes_irc()
             || self.life.is_ending_now()
             || self.listeners.iter().any(|one| one.is_ready && one.starved_until.is_none());
         if has_work {
@@ -326,11 +354,20 @@ impl Reactor {
             self.storage.next_deadline(),
             self.intake.next_deadline().map(|at| at.max(self.tell_after)),
             self.life.next_deadline(),
+            self.notify.as_ref().and_then(Notify::next_deadline),
             self.followers.has_news.then_some(self.followers.wake_after),
+            self.irc_deadline(),
             starved,
             unwritten,
         ];
         next.into_iter().flatten().min()
+    }
+
+    /// Counts what the turn before has stored, by stream.
+    fn count_streams(&mut self) {
+        if let Some(segment) = self.storage.segment() {
+            self.busiest.count(segment, self.now);
+        }
     }
 
     /// Counts how late the turn is for what was due, once for each time that something was.
@@ -373,7 +410,8 @@ impl Reactor {
         }
         // Both directions are down: what we would answer has nobody to read it.
         let is_gone = event.is_write_closed() && event.is_read_closed();
-        if is_gone && !connection.is_draining && !matches!(connection.session, Session::Logs(_)) {
+        let reads_on = matches!(connection.session, Session::Logs(_) | Session::Irc(_));
+        if is_gone && !connection.is_draining && !reads_on {
             self.close(token, "peer closed");
             return;
         }
@@ -388,7 +426,7 @@ impl Reactor {
         }
         match connection.session {
             Session::Logs(_) => self.ready_logs.push_back(token),
-            Session::Questions(_) | Session::Http(_) | Session::Refused => {
+            Session::Questions(_) | Session::Http(_) | Session::Irc(_) | Session::Refused => {
                 self.ready_questions.push_back(token);
             }
         }
@@ -417,6 +455,9 @@ impl Reactor {
         if let Session::Http(session) = &connection.session {
             self.held_bytes = self.held_bytes.saturating_sub(connection.held_counted);
             self.http_tails -= usize::from(session.is_tail());
+        }
+        if let Session::Irc(session) = &connection.session {
+            self.forget_irc(session.user());
         }
         for listener in &mut self.listeners {
             // A descriptor has become free.
@@ -471,6 +512,7 @@ impl Reactor {
                 self.finish_answers(token);
             }
             Session::Http(_) => self.on_http_deadline(token),
+            Session::Irc(_) => self.on_irc_deadline(token),
             Session::Logs(_) if is_ours || !self.storage.takes_logs() => {
                 if let Some(idle_ns) = self.idle_ns()
                     && let Some(connection) = self.connections.get_mut(token)

@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Waker};
 
 use super::disk::{DiskHelper, Order};
 use super::storage::{State, Storage, Wanted};
-use super::{DISK, RESIZED, Reactor, sys};
+use super::{DISK, RESIZED, Reactor, process};
 use crate::clock::{MS, Mono, Wall};
 use crate::config::{Settings, SyncMode};
 use crate::limits::{DIRTY_BYTES_DEFAULT, LOCK_RETRY_MS, OPENING_NS_PER_TURN};
@@ -42,9 +42,9 @@ impl Wanted {
             age_ns_max: settings
                 .max_age
                 .map(|age| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)),
-            dirty_bytes_max: settings
-                .dirty_max
-                .unwrap_or_else(|| dirty_bytes_default(settings.size_bytes, sys::memory_limit())),
+            dirty_bytes_max: settings.dirty_max.unwrap_or_else(|| {
+                dirty_bytes_default(settings.size_bytes, process::memory_limit())
+            }),
             durability,
             prewritten: if settings.persist { 0 } else { u32::MAX },
             wait_resident: settings.persist,
@@ -259,6 +259,7 @@ impl Reactor {
             }
         }
         if self.storage.segment().is_some() {
+            self.open_feeds();
             for token in self.storage.take_opening_waiters() {
                 self.enqueue(token);
             }

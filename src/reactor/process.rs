@@ -3,13 +3,17 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 use nix::sys::time::TimeValLike as _;
 
 use crate::clock::Wall;
 use crate::limits::LISTED_DESCRIPTORS_MAX;
+use crate::log::Severity;
 use crate::segment::map::PAGE_BYTES;
+
+use super::Reactor;
 
 /// What is remembered between one question and the next.
 #[derive(Debug)]
@@ -42,7 +46,9 @@ impl Process {
 
     /// Asks the system. `connections` are that many of the descriptors.
     pub fn facts(&mut self, connections: u64) -> Facts {
-        let soft = |resource| getrlimit(resource).ok().map(|(soft, _)| soft);
+        // On a machine of 32 bits a limit has as many.
+        #[allow(clippy::useless_conversion)]
+        let soft = |resource| getrlimit(resource).ok().map(|(soft, _)| soft.into());
         let mut facts = Facts {
             cpu_ns: cpu_ns(),
             open_files: self.open_files(connections),
@@ -79,6 +85,51 @@ impl Process {
     }
 }
 
+impl Reactor {
+    /// Says so where the ring takes more than half the memory that this process may use: what is
+    /// left for the page cache of others, connections and answers then is little.
+    pub(super) fn warn_of_memory(&mut self) {
+        let ring_bytes = self.settings.size_bytes;
+        let Some(limit) = memory_limit().filter(|limit| ring_bytes > limit / 2) else { return };
+        let fields: [(&str, &dyn std::fmt::Display); 3] = [
+            ("ring_bytes", &ring_bytes),
+            ("memory_limit_bytes", &limit),
+            ("message", &"the ring is more than half the memory limit"),
+        ];
+        self.log.event(self.wall, Severity::Warn, "memory_tight", &fields);
+    }
+}
+
+/// The most memory this process may use, in bytes, where its control group or one above it sets a
+/// limit. See cgroups(7); both versions are looked at, for a machine may have both.
+pub(super) fn memory_limit() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    tightest_limit(&groups, |path| std::fs::read_to_string(path).ok())
+}
+
+/// The smallest limit of the groups in `groups`, the text of `/proc/self/cgroup`, and of those
+/// above them. A container sees its own group as the topmost, whatever that text says.
+fn tightest_limit(groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    let unified = ("/sys/fs/cgroup", "memory.max");
+    let legacy = ("/sys/fs/cgroup/memory", "memory.limit_in_bytes");
+    let mut files: Vec<PathBuf> =
+        [unified, legacy].iter().map(|(root, name)| Path::new(root).join(name)).collect();
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (root, name) = match controllers {
+            "" => unified,
+            controllers if controllers.split(',').any(|one| one == "memory") => legacy,
+            _ => continue,
+        };
+        let within = Path::new(path.trim_start_matches('/')).ancestors();
+        files.extend(within.map(|group| Path::new(root).join(group).join(name)));
+    }
+    let limits = files.iter().filter_map(|file| read(file)?.trim().parse().ok());
+    // Without a limit version 2 says `max`, version 1 the largest number of whole pages.
+    limits.min().filter(|limit: &u64| *limit < i64::MAX as u64 - PAGE_BYTES as u64)
+}
+
 fn cpu_ns() -> u64 {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return 0 };
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
@@ -113,6 +164,43 @@ mod tests {
         assert_eq!(read_stat(text), Some(stat));
         for bad in [&b""[..], b"17 (a", b"17 (a) S 1 2", b"17 (a) S \xff"] {
             assert_eq!(read_stat(bad), None);
+        }
+    }
+
+    /// The limit where the files in `files` are all there is.
+    fn limit(groups: &str, files: &[(&str, &str)]) -> Option<u64> {
+        tightest_limit(groups, |path| {
+            let found = files.iter().find(|(name, _)| Path::new(name) == path);
+            found.map(|(_, text)| (*text).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_memory_limit_is_the_tightest_of_all_groups_above() {
+        let service = "0::/system.slice/logcaster.service\n";
+        let own = "/sys/fs/cgroup/system.slice/logcaster.service/memory.max";
+        let slice = "/sys/fs/cgroup/system.slice/memory.max";
+        assert_eq!(limit(service, &[(own, "67108864\n")]), Some(67_108_864));
+        assert_eq!(limit(service, &[(own, "67108864\n"), (slice, "4096\n")]), Some(4096));
+        assert_eq!(limit(service, &[(own, "max\n"), (slice, "4096\n")]), Some(4096));
+        assert_eq!(limit(service, &[(own, "max\n"), (slice, "max\n")]), None);
+        // A container, whose own group is the root that it sees.
+        assert_eq!(limit("0::/\n", &[("/sys/fs/cgroup/memory.max", "32\n")]), Some(32));
+        assert_eq!(limit("", &[("/sys/fs/cgroup/memory.max", "32\n")]), Some(32));
+    }
+
+    #[test]
+    fn the_memory_limit_of_cgroups_version_1_is_found() {
+        let groups = "9:name=systemd:/\n4:cpu,memory:/docker/c0ffee\n0::/\n";
+        let seen_from_inside = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
+        let seen_from_outside = "/sys/fs/cgroup/memory/docker/c0ffee/memory.limit_in_bytes";
+        assert_eq!(limit(groups, &[(seen_from_inside, "33554432\n")]), Some(33_554_432));
+        let none = "9223372036854771712\n";
+        let both = [(seen_from_inside, none), (seen_from_outside, "33554432\n")];
+        assert_eq!(limit(groups, &both), Some(33_554_432));
+        assert_eq!(limit(groups, &[(seen_from_inside, none)]), None);
+        for odd in ["", "memory", "1:memory", ":::", "\u{0}:memory:../.."] {
+            assert_eq!(limit(odd, &[]), None);
         }
     }
 

@@ -70,8 +70,12 @@ impl Reactor {
     }
 
     /// Counts what a connection's answers hold of the memory budget now.
-    fn count_outbox(&mut self, token: Token) {
+    pub(super) fn count_outbox(&mut self, token: Token) {
         let Some(connection) = self.connections.get_mut(token) else { return };
+        if matches!(connection.session, Session::Irc(_)) {
+            // What waits there has a bound of its own.
+            return;
+        }
         let held = connection.outbox.capacity();
         let before = std::mem::replace(&mut connection.outbox_counted, held);
         self.outbox_bytes = self.outbox_bytes - before + held;
@@ -94,6 +98,9 @@ impl Reactor {
         }
         if matches!(connection.session, Session::Http(_)) {
             return self.serve_http(token);
+        }
+        if matches!(connection.session, Session::Irc(_)) {
+            return self.serve_irc(token);
         }
         if let Err(reason) = self.hear(token) {
             self.close(token, reason);
@@ -133,7 +140,7 @@ impl Reactor {
         }
     }
 
-    fn is_scanning(&self, token: Token) -> bool {
+    pub(super) fn is_scanning(&self, token: Token) -> bool {
         self.connections.get(token).is_some_and(|one| one.session.running().is_some())
     }
 

@@ -3,15 +3,13 @@
 use std::fmt::Write as _;
 
 use super::Reactor;
+use super::disk::SmallFile;
 use crate::clock::{MS, SECOND};
 use crate::level::Level;
 use crate::log::Severity;
 use crate::message::Transport;
 use crate::metrics::Metrics;
 use crate::session::Session;
-
-/// What SIGUSR1 writes, in the segment's directory.
-const METRICS_FILE: &str = "metrics.json";
 
 impl Reactor {
     /// `STATS: Total=…, Dropped=…, Current=…, Clients=…` and everything else that is counted.
@@ -33,7 +31,8 @@ impl Reactor {
             ("LogSuppressed", self.log.suppressed),
             ("UptimeS", self.now / SECOND),
         ];
-        let (counted, by_kind) = (counted(&self.metrics), by_kind(&self.metrics));
+        let counted = [counted(&self.metrics), counted_of_asking(&self.metrics)].concat();
+        let by_kind = by_kind(&self.metrics);
         let rows = [&now[..], &storage.rows(), &counted, &by_kind].concat();
         let mut text = String::from("STATS: ");
         for (at, (name, value)) in rows.iter().enumerate() {
@@ -51,7 +50,7 @@ impl Reactor {
         for connection in self.connections.iter() {
             let backlog = match &connection.session {
                 Session::Logs(logs) => logs.held_bytes() as u64,
-                Session::Questions(_) | Session::Http(_) => {
+                Session::Questions(_) | Session::Http(_) | Session::Irc(_) => {
                     let running = connection.session.running().zip(self.storage.segment());
                     let lag = running.map_or(0, |(running, segment)| running.lag(segment));
                     connection.outbox.len() as u64 + lag
@@ -100,12 +99,12 @@ impl Reactor {
         }
     }
 
-    /// Writes every metric to [`METRICS_FILE`] in the segment's directory, and STATS to our log.
+    /// Writes every metric to [`SmallFile::Metrics`], and STATS to our log.
     pub(super) fn dump_metrics(&mut self) {
         let stats = self.report_stats();
         let metrics = self.report_metrics();
-        let file = match self.storage.write_file(METRICS_FILE, metrics.into_bytes()) {
-            true => METRICS_FILE,
+        let file = match self.storage.write_file(SmallFile::Metrics, metrics.into_bytes()) {
+            true => SmallFile::Metrics.name(),
             false if !self.settings.persist => "none: records are kept in memory only",
             false => "none: the disk is busy, or the segment not open yet",
         };
@@ -115,22 +114,25 @@ impl Reactor {
     }
 
     /// The disk helper has written the file, or has not.
-    pub(super) fn on_metrics_written(&mut self, errno: i32) {
-        let path = self.storage.dir.join(METRICS_FILE);
+    pub(super) fn on_file_written(&mut self, file: SmallFile, errno: i32) {
+        let path = self.storage.dir.join(file.name());
         let path = path.display();
+        let (written, not_written) = match file {
+            SmallFile::Metrics => ("metrics_written", "metrics_not_written"),
+            SmallFile::Irc => ("irc_filters_written", "irc_filters_not_written"),
+        };
         if errno == 0 {
-            self.log.event(self.wall, Severity::Info, "metrics_written", &[("path", &path)]);
+            self.log.event(self.wall, Severity::Info, written, &[("path", &path)]);
             return;
         }
         let error = std::io::Error::from_raw_os_error(errno);
         let fields: [(&str, &dyn std::fmt::Display); 2] = [("path", &path), ("error", &error)];
-        self.log.event(self.wall, Severity::Error, "metrics_not_written", &fields);
+        self.log.event(self.wall, Severity::Error, not_written, &fields);
     }
 }
 
-/// What has been counted since the start.
+/// What has been counted of lines, records and the disk since the start.
 fn counted(metrics: &Metrics) -> Vec<(&'static str, u64)> {
-    let times = &metrics.turn_times;
     vec![
         ("Connections", metrics.connections_total),
         ("Refused", metrics.connections_refused),
@@ -168,6 +170,13 @@ fn counted(metrics: &Metrics) -> Vec<(&'static str, u64)> {
         ("WaitsLimit", metrics.waits_limit),
         ("WaitsFetch", metrics.waits_fetch),
         ("DiskOrdersRefused", metrics.disk_orders_refused),
+    ]
+}
+
+/// What has been counted of those who ask and read, and of turns, since the start.
+fn counted_of_asking(metrics: &Metrics) -> Vec<(&'static str, u64)> {
+    let times = &metrics.turn_times;
+    vec![
         ("Queries", metrics.query_times.count()),
         ("Commands", metrics.commands),
         ("CommandErrors", metrics.command_errors),
@@ -193,6 +202,14 @@ fn counted(metrics: &Metrics) -> Vec<(&'static str, u64)> {
         ("HttpBodiesRefused", metrics.http.bodies_refused.total()),
         ("HttpThrottled", metrics.http.throttled),
         ("HttpTails", metrics.http.tails),
+        ("IrcLines", metrics.irc_lines),
+        ("IrcSlowed", metrics.irc_slowed),
+        ("IrcTimeouts", metrics.irc_timeouts),
+        ("IrcPasswordWrong", metrics.irc_password_wrong),
+        ("IrcSkipped", metrics.irc_skipped),
+        ("IrcOverrun", metrics.irc_overrun),
+        ("IrcFeedLines", metrics.irc_feed_lines),
+        ("IrcFeedSkipped", metrics.irc_feed_skipped),
     ]
 }
 

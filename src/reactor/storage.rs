@@ -10,7 +10,7 @@ use std::sync::mpsc::Receiver;
 
 use mio::{Token, Waker};
 
-use super::disk::{DiskHelper, Done, Order};
+use super::disk::{DiskHelper, Done, Order, SmallFile};
 use crate::clock::{MS, Mono};
 use crate::config::SyncMode;
 use crate::segment::map::{self, MapStore};
@@ -464,9 +464,8 @@ impl Storage {
 
     /// Has the helper put `bytes` into the file `name` of the segment's directory; `false` where it
     /// cannot be asked now.
-    pub fn write_file(&mut self, name: &str, bytes: Vec<u8>) -> bool {
-        let path = self.dir.join(name);
-        self.disk.as_mut().is_some_and(|disk| disk.write_file(path, bytes))
+    pub fn write_file(&mut self, file: SmallFile, bytes: Vec<u8>) -> bool {
+        self.disk.as_mut().is_some_and(|disk| disk.write_file(&self.dir, file, bytes))
     }
 
     /// Hands an order to the helper.

@@ -65,6 +65,13 @@ impl Stream {
         }
     }
 
+    /// A peer that is there and takes nothing is not taken for dead, however long it does.
+    pub fn bear_with_slow_peer(&self) {
+        if let Self::Tcp(stream) = self {
+            sys::bear_with_slow_peer(stream);
+        }
+    }
+
     /// Whether the kernel ends it with a reset: see [`sys::reset_at_close`]. A Unix socket that is
     /// closed with bytes unread does so by itself.
     pub fn reset_at_close(&self, is_on: bool) {

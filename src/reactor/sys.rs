@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd as _, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
@@ -51,14 +51,46 @@ pub fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 /// As [`listen_on`].
 pub fn datagrams_on(address: SocketAddr) -> io::Result<(UdpSocket, usize)> {
     let fd = internet_socket(address, SockType::Datagram)?;
-    setsockopt(&fd, sockopt::RxqOvfl, &1)?;
-    // Beyond the machine's limit only with CAP_NET_ADMIN; what is given is asked for last.
-    if setsockopt(&fd, sockopt::RcvBufForce, &DATAGRAM_BUFFER_BYTES).is_err() {
-        setsockopt(&fd, sockopt::RcvBuf, &DATAGRAM_BUFFER_BYTES)?;
-    }
-    let given = getsockopt(&fd, sockopt::RcvBuf)?;
+    let given = expect_datagrams(&fd)?;
     bind_to(&fd, address)?;
     Ok((UdpSocket::from(fd), given))
+}
+
+/// Has the kernel keep many datagrams at `socket` and count those that it drops; returns how many
+/// bytes it keeps, by its own count.
+///
+/// # Errors
+/// The system's own.
+pub fn expect_datagrams(socket: &impl AsFd) -> io::Result<usize> {
+    setsockopt(socket, sockopt::RxqOvfl, &1)?;
+    // Beyond the machine's limit only with CAP_NET_ADMIN; what is given is asked for last.
+    if setsockopt(socket, sockopt::RcvBufForce, &DATAGRAM_BUFFER_BYTES).is_err() {
+        setsockopt(socket, sockopt::RcvBuf, &DATAGRAM_BUFFER_BYTES)?;
+    }
+    Ok(getsockopt(socket, sockopt::RcvBuf)?)
+}
+
+/// Takes over descriptor `number`, which whoever started this process left open for it; it is not
+/// passed on. To be called once a number, before this process opens anything of its own.
+///
+/// # Errors
+/// The system's own, where there is no such descriptor.
+pub fn take_passed(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes numbers only; one that is no descriptor is an error.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, as the call has shown, and nobody else in this process owns it: it was
+    // open before the process began, and the caller asks once.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Takes `names` out of the environment, those that are there.
+pub fn forget_environment(names: &[&str]) {
+    for name in names.iter().filter(|name| std::env::var_os(name).is_some()) {
+        // SAFETY: called at the start, before there is a second thread that could read it.
+        unsafe { std::env::remove_var(name) };
+    }
 }
 
 fn internet_socket(address: SocketAddr, kind: SockType) -> io::Result<OwnedFd> {
@@ -98,7 +130,9 @@ pub fn since_boot() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call writes one timespec to the pointer, which points at one.
     let result = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+    // Both are of 32 bits on some machines.
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
     if result == 0 { seconds.saturating_mul(1_000_000_000).saturating_add(nanos) } else { 0 }
 }
 
@@ -290,6 +324,13 @@ pub fn watch_peer(stream: &TcpStream, answers: bool) {
     }
 }
 
+/// Undoes the limit of [`watch_peer`] on how long sent data may stay unacknowledged, which holds
+/// for a peer that reads nothing as well. Probes, and the kernel's own patience with what it sends,
+/// find out those who are gone.
+pub fn bear_with_slow_peer(stream: &TcpStream) {
+    let _best_effort = setsockopt(stream, sockopt::TcpUserTimeout, &0);
+}
+
 /// Has the kernel hold a bounded part of what is sent.
 pub fn bound_send_buffer(socket: &impl AsFd) {
     // A socket that refuses only holds more.
@@ -350,16 +391,10 @@ pub fn begin_writeback(file: &File, from: u64, to: u64) -> io::Result<()> {
 /// Raises the soft limit on open files to the hard one, and returns it.
 pub fn raise_open_files() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
-    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
-        return hard;
-    }
-    soft
-}
-
-/// The most memory this process may use, in bytes, where its control group sets a limit.
-pub fn memory_limit() -> Option<u64> {
-    let text = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok()?;
-    text.trim().parse().ok()
+    let is_raised = soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
+    // On a machine of 32 bits the limit has as many.
+    #[allow(clippy::useless_conversion)]
+    (if is_raised { hard } else { soft }).into()
 }
 
 /// Runs this process on `cpu` only.

@@ -19,8 +19,21 @@ pub const MODE_GROUP: u32 = 0o660;
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    /// Device and inode: another server may have put its own in the place of ours.
-    identity: (u64, u64),
+    /// Device and inode: another server may have put its own in the place of ours. `None` where
+    /// somebody else has bound it, and removes it.
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    /// The file, or name, of a socket that was bound by somebody else.
+    pub fn lent(path: PathBuf) -> Self {
+        Self { path, identity: None }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// `unix:PATH`
@@ -32,7 +45,7 @@ impl fmt::Display for SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+        if self.identity.is_some() && identity(&self.path).ok() == self.identity {
             // One that cannot be removed is found stale at the next start.
             let _stays = fs::remove_file(&self.path);
         }
@@ -71,7 +84,7 @@ fn claim<T>(
     let bound = bind(path);
     umask(before);
     let socket = bound?;
-    let file = SocketFile { path: path.to_owned(), identity: identity(path)? };
+    let file = SocketFile { path: path.to_owned(), identity: Some(identity(path)?) };
     Ok((socket, file))
 }
 

@@ -267,6 +267,20 @@ impl Fair {
         }
     }
 
+    /// How many senders had lines held back less than [`FLOOD_OVER_MS`] ago, of those that are
+    /// remembered.
+    pub fn held_back(&self, now: Mono) -> usize {
+        if self.limit.is_none() {
+            return 0;
+        }
+        let is_flooding = |pool: &Pool| {
+            let is_any = pool.flood.lines > 0 || pool.flood.is_told;
+            is_any && now.saturating_sub(pool.flood.last) < FLOOD_OVER_MS * MS
+        };
+        let places = (0..).map_while(|number| self.sources.nth(number));
+        places.filter(|place| self.sources.get(*place).pools.iter().any(is_flooding)).count()
+    }
+
     /// Whether there is a limit. Without one nothing else needs to be asked.
     #[inline]
     pub fn is_on(&self) -> bool {

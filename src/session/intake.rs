@@ -145,6 +145,11 @@ impl Intake {
         self.takes_all = !holds_back && self.first_line.is_none();
     }
 
+    /// How many senders had lines held back in the last ten seconds.
+    pub fn held_back(&self, now: Mono) -> usize {
+        self.fair.held_back(now)
+    }
+
     /// When something held back is to be told.
     pub fn next_deadline(&self) -> Option<Mono> {
         let folded = match &self.dedupe {

@@ -5,6 +5,7 @@ pub mod dedupe;
 pub mod fair;
 pub mod http;
 pub mod intake;
+pub mod irc;
 pub mod kmsg;
 pub mod labels;
 pub mod logs;
@@ -19,6 +20,7 @@ pub mod walk;
 
 pub use http::HttpSession;
 pub use intake::{Intake, Sink};
+pub use irc::IrcSession;
 pub use logs::LogSession;
 pub use questions::QuestionSession;
 use walk::Running;
@@ -32,6 +34,8 @@ pub enum Session {
     Questions(Box<QuestionSession>),
     /// Requests come in (the HTTP port, or found at the log port).
     Http(Box<HttpSession>),
+    /// A client of the IRC server.
+    Irc(Box<IrcSession>),
     /// It was told why it is not served, and is about to be closed.
     Refused,
 }
@@ -43,6 +47,7 @@ impl Session {
             Self::Logs(_) => "logs",
             Self::Questions(_) => "questions",
             Self::Http(_) => "http",
+            Self::Irc(_) => "irc",
             Self::Refused => "refused",
         }
     }
@@ -52,6 +57,7 @@ impl Session {
         match self {
             Self::Questions(session) => session.running(),
             Self::Http(session) => session.running(),
+            Self::Irc(session) => session.running(),
             Self::Logs(_) | Self::Refused => None,
         }
     }
@@ -61,6 +67,7 @@ impl Session {
         match self {
             Self::Questions(session) => session.running_mut(),
             Self::Http(session) => session.running_mut(),
+            Self::Irc(session) => session.running_mut(),
             Self::Logs(_) | Self::Refused => None,
         }
     }

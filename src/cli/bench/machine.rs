@@ -52,7 +52,9 @@ pub fn cores() -> usize {
 pub fn raise_file_limit() -> u64 {
     let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
     let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    hard
+    // On a machine of 32 bits the limit has as many.
+    #[allow(clippy::useless_conversion)]
+    hard.into()
 }
 
 /// A description of the machine and of what was measured, as names and values.

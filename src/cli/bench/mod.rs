@@ -13,6 +13,7 @@
 //! scan.rs     searches            footprint.rs  memory, CPU, start, size
 //! http.rs     a client            http_ingest.rs, http_bodies.rs  what shippers send
 //! http_get.rs metrics, the page   http_tails.rs  many tails at once
+//! irc.rs      clients in log channels
 //! server.rs   the child process   machine.rs    pinning, /proc, noise
 //! report.rs   table and JSON      curve.rs      SVG      lines.rs  what is sent
 //! ```
@@ -28,6 +29,7 @@ mod http_get;
 mod http_ingest;
 mod http_tails;
 mod ingest;
+mod irc;
 mod latency;
 mod lines;
 mod machine;
@@ -261,6 +263,11 @@ const CASES: &[Case] = &[
         name: "http-page",
         about: "the page and all its parts on one connection",
         run: http_get::page,
+    },
+    Case {
+        name: "irc",
+        about: "1,000 clients of IRC in 100 log channels at 10,000 lines/s",
+        run: irc::channels,
     },
     Case {
         name: "idle-connections",

@@ -40,6 +40,8 @@ pub struct Server {
     pub syslog: SocketAddr,
     /// Where HTTP is spoken; port 0 where it is not.
     pub http: SocketAddr,
+    /// Where IRC is spoken; port 0 where it is not.
+    pub irc: SocketAddr,
     /// From just before the process was made until the last listener was announced.
     pub listening_ns: u64,
     /// When the process was about to be made.
@@ -62,7 +64,7 @@ impl Launcher {
     /// # Errors
     /// Where it cannot be started, or ends or stays silent before both listeners are announced.
     pub fn start(&self, flags: &[OsString]) -> Result<Server> {
-        self.launch(flags, 0)
+        self.launch(flags, 0, None)
     }
 
     /// The same, with HTTP.
@@ -70,17 +72,24 @@ impl Launcher {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_http(&self, flags: &[OsString]) -> Result<Server> {
-        // The flag takes no "any free port": one that is free now is still free in a moment.
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("find a free port")?;
-        let port = free.local_addr().doing("find a free port")?.port();
-        drop(free);
-        self.launch(flags, port)
+        self.launch(flags, free_port()?, None)
     }
 
-    fn launch(&self, flags: &[OsString], http_port: u16) -> Result<Server> {
+    /// As [`Self::start`], with IRC.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_irc(&self, flags: &[OsString]) -> Result<Server> {
+        self.launch(flags, 0, Some(free_port()?))
+    }
+
+    fn launch(&self, flags: &[OsString], http_port: u16, irc_port: Option<u16>) -> Result<Server> {
         let mut command = Command::new(&self.binary);
         command.args(["serve", "--bind", "127.0.0.1", "--log-port", "0", "--query-port", "0"]);
         command.args(["--http-port", &http_port.to_string(), "--log-level", "info"]);
+        if let Some(port) = irc_port {
+            command.args(["--irc-port", &port.to_string()]);
+        }
         if machine::cores() > SERVER_CORE + 1 {
             command.args(["--cpu", &SERVER_CORE.to_string()]);
         }
@@ -103,12 +112,13 @@ impl Launcher {
             questions: none,
             syslog: none,
             http: none,
+            irc: none,
             listening_ns: 0,
             began,
             log,
         };
         let has_syslog = flags.iter().any(|flag| flag == "--syslog");
-        server.await_listeners(&receiver, has_syslog, http_port != 0)?;
+        server.await_listeners(&receiver, has_syslog, http_port != 0, irc_port.is_some())?;
         Ok(server)
     }
 }
@@ -120,11 +130,13 @@ impl Server {
         announced: &Receiver<Announced>,
         has_syslog: bool,
         has_http: bool,
+        has_irc: bool,
     ) -> Result<()> {
         while self.logs.port() == 0
             || self.questions.port() == 0
             || (has_syslog && self.syslog.port() == 0)
             || (has_http && self.http.port() == 0)
+            || (has_irc && self.irc.port() == 0)
         {
             let Ok(listener) = announced.recv_timeout(PATIENCE) else {
                 let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,6 +148,7 @@ impl Server {
                 "questions" => self.questions = listener.address,
                 "syslog" => self.syslog = listener.address,
                 "http" => self.http = listener.address,
+                "irc" => self.irc = listener.address,
                 _ => continue,
             }
             self.listening_ns = listener.at.saturating_sub(self.began);
@@ -184,6 +197,13 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A port that nobody has. The flags take no "any free port"; one that is free now is still free in
+/// a moment.
+fn free_port() -> Result<u16> {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("find a free port")?;
+    Ok(free.local_addr().doing("find a free port")?.port())
 }
 
 /// A listener as the server's log announces it.

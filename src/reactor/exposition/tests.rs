@@ -98,7 +98,7 @@ fn fields<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
 
 #[test]
 fn every_counter_is_on_the_page() {
-    let page = include_str!("../exposition.rs");
+    let page = concat!(include_str!("../exposition.rs"), include_str!("../irc.rs"));
     let metrics = include_str!("../../metrics.rs");
     let http = include_str!("../../metrics/http.rs");
     let counters = include_str!("../../segment/ring.rs");
@@ -116,6 +116,28 @@ fn every_counter_is_on_the_page() {
             assert!(is_shown, "{name}.{field} is not on the page of metrics");
         }
     }
+}
+
+#[test]
+fn the_busiest_streams_and_the_bounds_of_connections_are_there() {
+    let mut reactor = reactor();
+    reactor.count_streams();
+    assert!(!text(&mut reactor, Exposition::Prometheus).contains("logcaster_stream_logs_total{"));
+    let segment = reactor.storage.segment_mut().unwrap();
+    let record =
+        NewRecord { text: b"four", cut: false, level: Level::Info, received_ns: 1, event_ns: 0 };
+    for labels in [&b"app=x"[..], b"app=\"y\\\n\xff", b"app=x"] {
+        segment.append(&record, labels, &mut StreamRef::default()).unwrap();
+    }
+    reactor.count_streams();
+    let page = page(&mut reactor);
+    assert_eq!(page.value("logcaster_stream_logs_total{stream=app=x}"), 2.0);
+    let streams = page.samples.keys().filter(|key| key.starts_with("logcaster_stream_logs_total"));
+    assert_eq!(streams.count(), 2);
+    for role in ["logs", "http"] {
+        assert_eq!(page.value(&format!("logcaster_connections_max{{role={role}}}")), 1000.0);
+    }
+    assert_eq!(page.value("logcaster_suppressed_sources"), 0.0);
 }
 
 #[test]

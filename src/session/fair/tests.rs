@@ -283,3 +283,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn senders_are_held_back_until_ten_seconds_after() {
+    let mut fair = limited(10, 1);
+    assert_eq!(fair.held_back(0), 0);
+    for (number, level) in [(1, Level::Info), (1, Level::Error), (2, Level::Info)] {
+        assert!(send(&mut fair, source(number), level, 0));
+    }
+    assert_eq!(fair.held_back(0), 0, "who is within the limit");
+    for (number, level) in [(1, Level::Info), (1, Level::Error), (2, Level::Info)] {
+        assert!(!send(&mut fair, source(number), level, number.into()));
+    }
+    assert_eq!(fair.held_back(SECOND), 2);
+    assert_eq!(told(&mut fair, 2 * SECOND).len(), 3);
+    assert_eq!(fair.held_back(9 * SECOND), 2, "told, not over");
+    assert_eq!(fair.held_back(FLOOD_OVER_MS * MS + 1), 1);
+    assert_eq!(fair.held_back(FLOOD_OVER_MS * MS + 2), 0);
+    fair.set_limit(None);
+    assert_eq!(fair.held_back(SECOND), 0);
+}
