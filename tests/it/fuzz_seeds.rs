@@ -106,6 +106,31 @@ const LINES: &[&[u8]] = &[
     b"E0102 12:00:00.1 17 a.cc:1] x\nE/Tag( 17): y\n\x1b[32mINFO\x1b[0m z",
 ];
 
+/// Of each line: who does what, then what is said.
+const IRC_SESSIONS: &[&[u8]] = &[
+    b"0JOIN #a,#b\n1JOIN #a\n2JOIN #A\n0MODE #a +ovl bob eve 5\n1KICK #a eve :go\n\
+      0TOPIC #a :x\n0MODE #a +b-t+k *!*@* key\n2JOIN #a key\n0NAMES\n1LIST\n0PART #a\n",
+    b"0JOIN #logs-error\n1JOIN #logs-all,#logs-x\n\x14disk is full\n\x12all is well\n\
+      0PRIVMSG LogBot :!query level=error\n0PRIVMSG #logs-error :!recent 5\n\x1fx\n\x1fx\n",
+    b"0CAP LS 302\n0CAP REQ :message-tags echo-message batch draft/chathistory\n\
+      0@+a=b;c TAGMSG bob\n0JOIN #logs-all\n\x12one\n0CHATHISTORY LATEST #logs-all * 5\n\
+      0CHATHISTORY AROUND #logs-all timestamp=2026-11-20T10:00:00.000Z 3\n",
+    b"0WHO *\n0WHO #a o\n0WHOIS ann bob\n1NICK eva\n0WHOWAS eve\n2AWAY :x\n0USERHOST eve\n\
+      0ISON eve bob\n0SETNAME :y\n1QUIT :z\n\x02\n\x08\n0PRIVMSG\n0NOTICE #a,bob,eve :hi\n",
+    b"\x24NICK ann2\nUSER\n\x25PRIVMSG ann :\x01ACTION x\x01\r\n0LUSERS\n0HELP\n0STATS m\n\
+      0LOGQUERY x\n0LOGFILTER add #q keyword y\n0LOGSTREAM full\n0LOGSTATS\n0MODE ann +iZ\n",
+    b"0MONITOR + bob,eva,ann\n1NICK eva\n1MONITOR + ann,fay\n0MONITOR S\n0MONITOR - eva\n\x03\n\
+      0MONITOR L\n1QUIT\n0MONITOR C\n0CAP REQ :invite-notify no-implicit-names\n0JOIN #a\n",
+];
+
+/// A level and whether it is coloured, bytes of labels, bytes of a line, then a record.
+const SAID: &[&[u8]] = &[
+    b"\x16\x0e\x40app=api\0host=a<11>1 2026-11-20T10:00:00Z edge1 api 17 - - out of memory, again",
+    b"\x06\0\0{\"level\":\"error\",\"msg\":\"a \\\"b\\\"\\n\\u001b[31mc \\ud83d\\ude00\"}",
+    b"\x19\x08\xffapp=a\x02bfine \0\x01\x03\x0f\x16\x1b[1m\x7f\xc2\x9b\xe2\x80\xae\xff\xfe end",
+    b"\x03\x05\x01host=\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xe2\x82\xac level=info msg=\"x y\" a=1\r\n",
+];
+
 /// Three bytes of how, then what comes in.
 const FRAMES: &[&[u8]] = &[
     b"\x04\x3f\x05<14>a\n<191>1 2026-11-20T10:00:00Z host app 17 - - x\r\na\n{\"a\":\"}{\"}{}\n",
@@ -153,6 +178,14 @@ const CODED: &[&[u8]] = &[
     b"\x02\x03\x00\x4b\x4c\x4a\x06\0",
     b"\x03\xff\xff\x28\xb5\x2f\xfd\0\x58\x0a\0\x10a\x09\0\0b\x50\x2a\x4d\x18\x01\0\0\0c",
     b"\x04\x00\x02\x1d\x08abc\xf0\x02def\x01\x06\x0e\x02\x00\x0f\x04\x00\x00\x00\x1d\x01",
+];
+
+/// How much comes at a time, then what a client sends.
+const IRC_LINES: &[&[u8]] = &[
+    b"\x00CAP LS 302\r\nJOIN :\r\nCAP REQ :multi-prefix -batch\r\nNICK bob\r\nUSER b 0 * :B b\r\n",
+    b"\x05@+a=b\\s\\:c;d;+e/f= :bob!b@a PRIVMSG #a,bob :\x01ACTION x\x01\r\n",
+    b"\x10MODE #a +ov-b+kl-i bob al *!*@10.0.0.? key 17\nMODE #a +b\rMODE bob +i-w\r\n\r\n",
+    b"\xffKICK #a bob :\xe2\x82\xac\nWHO *.a\\*b?* o\nX 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 :16\n",
 ];
 
 const PROXY_HEADERS: &[&[u8]] = &[
@@ -322,6 +355,13 @@ fn coded_bodies_are_decoded_or_refused() {
 }
 
 #[test]
+fn lines_of_irc_are_read_and_written_again() {
+    let long = [b"\x3f@+a=".as_slice(), &[b'a'; 4087], b" PRIVMSG #a :", &[b'b'; 500]].concat();
+    let samples = [IRC_LINES, &[&long]].concat();
+    check(logcaster::proto::irc::fuzz_irc_message, &samples, 40_000);
+}
+
+#[test]
 fn proxy_headers_are_read_or_refused() {
     check(logcaster::proto::proxy::fuzz_proxy, PROXY_HEADERS, 20_000);
 }
@@ -355,6 +395,30 @@ fn fields_are_found_by_their_names() {
 #[test]
 fn records_are_shown_as_their_formats_want() {
     check(logcaster::query::fuzz_render, RECORDS, 20_000);
+}
+
+#[test]
+fn records_are_said_in_short_and_harmless_lines() {
+    check(logcaster::session::irc::line::fuzz_irc_line, SAID, 40_000);
+}
+
+#[test]
+fn what_clients_of_irc_do_is_answered() {
+    check(logcaster::session::irc::room::fuzz_irc, IRC_SESSIONS, 2_000);
+}
+
+/// Filters and alerts as they are kept.
+const KEPT: &[&[u8]] = &[
+    b"{\"version\":1,\"filters\":[{\"id\":3,\"channel\":\"#db\",\"words\":\"keyword=a\",\
+        \"off\":false},{\"id\":4,\"channel\":\"#logs-all\",\"words\":\"regex=^x\",\"off\":true}],\
+        \"alerts\":[]}",
+    b"{\"version\":1,\"filters\":[],\"alerts\":[{\"id\":4,\"channel\":\"#db\",\"name\":\"many\",\
+        \"words\":\"level>=error\",\"more_than\":5,\"per\":\"1h30m\"}]}",
+];
+
+#[test]
+fn filters_that_were_kept_are_read_or_refused() {
+    check(logcaster::session::irc::bot::saved::fuzz_irc_saved, KEPT, 4_000);
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! Starting the real server and talking to it: ports from its own log, waits with a deadline.
 
+mod random;
+
+pub use random::Random;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,6 +26,9 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// An address that no server has.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// What a server listens for, as its own log calls it.
+const ROLES: [&str; 4] = ["logs", "questions", "http", "irc"];
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_logcaster");
@@ -76,8 +84,11 @@ pub struct Setup {
     before: Option<String>,
     stderr: Option<Stdio>,
     lost_stderr: bool,
-    /// Whether it is to speak HTTP, and where.
+    /// Descriptors 3 and 4, as a service manager passes them.
+    pub passed: [Option<OwnedFd>; 2],
+    /// Whether it is to speak HTTP, and IRC, and where.
     http: Option<u16>,
+    irc: Option<u16>,
 }
 
 /// A server with `args`, in memory unless they say otherwise.
@@ -88,7 +99,9 @@ pub fn setup(args: &[&str]) -> Setup {
         before: None,
         stderr: None,
         lost_stderr: false,
+        passed: [None, None],
         http: None,
+        irc: None,
     }
 }
 
@@ -128,6 +141,12 @@ impl Setup {
         self
     }
 
+    /// Speaks IRC as well.
+    pub fn irc(mut self) -> Self {
+        self.irc = Some(0);
+        self
+    }
+
     /// Gives the server's own log somewhere else to go than to the test.
     pub fn stderr(mut self, to: Stdio) -> Self {
         self.stderr = Some(to);
@@ -157,6 +176,9 @@ impl Setup {
         command.env_remove("MAX_BUFFER_SIZE").env_remove("PERSISTENCE_PATH").env("TZ", "UTC");
         let http = self.http.unwrap_or(0).to_string();
         command.args(["serve", "-p", "0", "-q", "0", "--http-port", &http]).args(&self.args);
+        if let Some(port) = self.irc {
+            command.args(["--irc-port", &port.to_string()]);
+        }
         command.envs(self.envs.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command
@@ -165,13 +187,17 @@ impl Setup {
     /// Starts it and does not wait.
     #[track_caller]
     fn spawn(&mut self) -> Server {
-        if let Some(port) = &mut self.http {
-            // Port 0 turns HTTP off. This one was free a moment ago.
+        for port in self.http.iter_mut().chain(&mut self.irc) {
+            // Port 0 turns them off. This one was free a moment ago.
             let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             *port = probe.local_addr().unwrap().port();
         }
         let mut command = self.command();
         command.stderr(self.stderr.take().unwrap_or_else(Stdio::piped));
+        // Over these two they reach this child and no other that is started meanwhile.
+        if let [Some(one), Some(other)] = &self.passed {
+            command.stdin(one.try_clone().unwrap()).stdout(other.try_clone().unwrap());
+        }
         let mut child = command.spawn().unwrap();
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
         let watch = Arc::new(Watch::default());
@@ -184,7 +210,7 @@ impl Setup {
         }
         let waiter = watch.clone();
         std::thread::spawn(move || wait_for_exit(child, &waiter));
-        Server { pid, watch, logs: NOWHERE, questions: NOWHERE, http: NOWHERE }
+        Server { pid, watch, logs: NOWHERE, questions: NOWHERE, http: NOWHERE, irc: NOWHERE }
     }
 
     /// Starts it and waits until it says where it listens.
@@ -192,32 +218,27 @@ impl Setup {
     pub fn start(mut self) -> Server {
         for _ in 0..20 {
             let mut server = self.spawn();
+            let asked = [true, true, self.http.is_some(), self.irc.is_some()];
             let at = |seen: &Watched| {
-                let places = ["logs", "questions"].map(|role| listener(&seen.stderr, role));
-                let http = match self.http {
-                    Some(_) => listener(&seen.stderr, "http")?,
-                    None => NOWHERE,
-                };
-                Some((places[0]?, places[1]?, http))
+                let nowhere = |is_asked: bool| (!is_asked).then_some(NOWHERE);
+                let place = |at: usize| nowhere(asked[at]).or(listener(&seen.stderr, ROLES[at]));
+                Some((place(0)?, place(1)?, place(2)?, place(3)?))
             };
             let places = server.watch.wait(DEADLINE, |seen| {
-                if seen.exit.is_some() && seen.stderr_ended {
-                    Some(None)
-                } else {
-                    at(seen).map(Some)
-                }
+                let is_over = seen.exit.is_some() && seen.stderr_ended;
+                if is_over { Some(None) } else { at(seen).map(Some) }
             });
             match places {
                 Some(Some(places)) => {
-                    (server.logs, server.questions, server.http) = places;
+                    (server.logs, server.questions, server.http, server.irc) = places;
                     return server;
                 }
-                // Another took the port for HTTP in between.
-                Some(None) if self.http.is_some() && server.stderr().contains("in use") => {}
+                // Another took a port in between.
+                Some(None) if asked[2..].contains(&true) && server.stderr().contains("in use") => {}
                 _ => panic!("the server does not listen; it says:\n{}", server.stderr()),
             }
         }
-        panic!("no port for HTTP stays free");
+        panic!("no port stays free");
     }
 
     /// Starts one whose own log nobody reads, on the addresses that its arguments name.
@@ -335,12 +356,13 @@ impl Refusal {
 
 /// A running server; killed when dropped.
 pub struct Server {
-    pid: Pid,
+    pub pid: Pid,
     watch: Arc<Watch>,
     pub logs: SocketAddr,
     pub questions: SocketAddr,
     /// Where it speaks HTTP, if it was started so.
     pub http: SocketAddr,
+    pub irc: SocketAddr,
 }
 
 impl Drop for Server {
@@ -570,21 +592,4 @@ pub fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 pub fn segment_file(dir: &Path) -> PathBuf {
     let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     paths.max_by_key(|path| path.metadata().unwrap().len()).expect("a segment in the directory")
-}
-
-/// A sequence of numbers that a seed decides (xorshift64*): a failing run can be run again.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    /// A number below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
 }

@@ -1,0 +1,130 @@
+# shellcheck shell=bash
+# What the tests of what operators deploy share: all that tests/e2e/support.sh has, the static
+# binary, and a Docker daemon of our own. Each test sources this first; it is no script.
+# shellcheck source-path=SCRIPTDIR source=../e2e/support.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../e2e/support.sh"
+
+# The static binary, of `make static`.
+static=${DEPLOY_BINARY:-$target/$(rustc -vV | sed --quiet 's/^host: //p')/release/logcaster}
+if [[ ! -x $static ]]; then
+  failed "$test_name" "expected the static binary $static: make static"
+  exit 1
+fi
+# shellcheck disable=SC2034 # those that source this use it
+logcaster=$static
+
+# Starts a daemon of our own without a network and makes `docker` mean it, for what is called as
+# well. Says in `missing` why it cannot. Usage: start_docker
+# shellcheck disable=SC2034 # those that source this use it
+start_docker() {
+  missing=
+  if [[ $(id --user) != 0 ]]; then
+    missing='a daemon needs root'
+    return 1
+  fi
+  provide docker.io dockerd || return 1
+  PATH=$(dirname "$(command -v dockerd)")/../bin:$PATH
+  export PATH DOCKER_HOST=unix://$work/docker.sock
+  # Nothing of what this machine's own Docker is told.
+  export DOCKER_CONFIG=$work/docker-config
+  "${unpacked[@]}" dockerd --iptables=false --ip6tables=false --bridge=none \
+    --storage-driver=vfs --data-root "$work/docker" --exec-root "$work/docker-exec" \
+    --pidfile "$work/docker.pid" --host "$DOCKER_HOST" >"$work/dockerd.log" 2>&1 &
+  dockerd=$!
+  started+=("$dockerd")
+  if ! await 60 docker version >/dev/null 2>&1; then
+    missing="no daemon here: $(tail --lines=1 "$work/dockerd.log")"
+    return 1
+  fi
+}
+
+# Ends that daemon. The namespace of containers on the host's network stays mounted behind it.
+stop_docker() {
+  stop "$dockerd" || true
+  umount "$work/docker-exec/netns/default" 2>/dev/null || true
+}
+
+# Says `ok NAME` where both are the same, else what was seen. Usage: same NAME SEEN WANTED
+same() {
+  if [[ $2 == "$3" ]]; then
+    ok "$1"
+  else
+    failed "$1" "expected $(printf %q "$3"), seen $(printf %q "$2")"
+  fi
+}
+
+# Says `ok NAME` where a command succeeds. Usage: holds_that NAME COMMAND [ARGUMENT...]
+holds_that() {
+  local name=$1
+  shift
+  if "$@" >"$work/that.log" 2>&1; then
+    ok "$name"
+  else
+    failed "$name" "expected success of $*, seen: $(tail --lines=3 "$work/that.log")"
+  fi
+}
+
+# Starts a Debian of our own with systemd as its first process, in namespaces: what is installed
+# there is gone afterwards. Its root is made once, below target/e2e. `inside` then runs a command in
+# it, and `shared` is a folder that has the same name on both sides. Says in `missing` why it
+# cannot. Usage: start_machine
+# shellcheck disable=SC2034 # those that source this use it
+start_machine() {
+  local root=$work/machine
+  missing=
+  if [[ $(id --user) != 0 ]]; then
+    missing='a machine of our own needs root'
+    return 1
+  fi
+  make_machine || return 1
+  shared=$work/shared
+  mkdir "$root" "$work/layers" "$shared"
+  unshare --mount --pid --fork --kill-child --ipc --uts --net \
+    bash "$top/tests/deploy/machine.sh" "$tools/machine" "$work" >"$work/machine.log" 2>&1 &
+  machine=$!
+  started+=("$machine")
+  if ! await 60 is_up; then
+    missing="systemd does not come up here: $(tail --lines=1 "$work/machine.log")"
+    return 1
+  fi
+}
+
+# Its first process: the child of `unshare`.
+init_of_machine() {
+  pgrep --parent "$machine" | head --lines=1
+}
+
+is_up() {
+  [[ $(inside systemctl is-system-running 2>/dev/null) =~ running|degraded ]]
+}
+
+# Usage: inside COMMAND [ARGUMENT...]
+inside() {
+  nsenter --target "$(init_of_machine)" --mount --pid --ipc --uts --net \
+    env --ignore-environment PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
+}
+
+stop_machine() {
+  kill -KILL "$(init_of_machine)" 2>/dev/null || true
+  stop "$machine" 2>/dev/null || true
+}
+
+# What the machine is made of: Debian 12.
+# shellcheck disable=SC2034
+make_machine() {
+  local place=$tools/machine
+  local packages=systemd,systemd-sysv,dbus,init-system-helpers,procps,python3,openssh-server
+  if [[ -e $place.done ]]; then return; fi
+  if ! provide debootstrap debootstrap; then return 1; fi
+  rm --recursive --force "$place"
+  if [[ -d $tools/debootstrap ]]; then
+    export DEBOOTSTRAP_DIR=$tools/debootstrap/usr/share/debootstrap
+  fi
+  # What a server has, and what Ansible wants of it: Python and ssh.
+  if ! debootstrap --variant=minbase --include="$packages" bookworm "$place" \
+    http://deb.debian.org/debian >"$work/debootstrap.log" 2>&1; then
+    missing="no Debian to be had: $(tail --lines=1 "$work/debootstrap.log")"
+    return 1
+  fi
+  touch "$place.done"
+}

@@ -1,0 +1,82 @@
+//! Filters and alerts over a restart, on the real server.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+
+use crate::peer::connect;
+use crate::support::{Server, setup, temp_dir, wait_until};
+
+/// Somebody who asks LogBot.
+struct Asker {
+    input: BufReader<TcpStream>,
+}
+
+impl Asker {
+    fn new(server: &Server) -> Self {
+        let mut asker = Self { input: BufReader::new(connect(server.irc)) };
+        asker.send("NICK ann\r\nUSER ann 0 * :ann\r\n");
+        asker.until(" 422 ", " 376 ");
+        asker
+    }
+
+    fn send(&mut self, text: &str) {
+        self.input.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The lines up to one that holds either.
+    fn until(&mut self, one: &str, other: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.input.read_line(&mut line).unwrap() > 0, "closed behind {lines:?}");
+            let is_last = line.contains(one) || line.contains(other);
+            lines.push(line);
+            if is_last {
+                return lines;
+            }
+        }
+    }
+
+    /// What LogBot answers.
+    fn ask(&mut self, command: &str) -> Vec<String> {
+        self.send(&format!("PRIVMSG LogBot :{command}\r\nPING done\r\n"));
+        let mut lines = self.until(" PONG ", " PONG ");
+        lines.pop();
+        let text = |line: String| line.split_once(" :").map(|(_, text)| text.trim_end().to_owned());
+        lines.into_iter().filter_map(text).collect()
+    }
+}
+
+fn start(dir: &Path) -> Server {
+    setup(&[]).dir(dir, 1).irc().start()
+}
+
+#[test]
+fn filters_and_alerts_are_kept_over_a_restart() {
+    let dir = temp_dir();
+    let file = dir.path().join("irc.json");
+    let server = start(dir.path());
+    let mut asker = Asker::new(&server);
+    asker.ask("!logfilter add #db keyword deadlock");
+    asker.ask("!alert add many level>=error > 5 per 5m #db");
+    let listed = asker.ask("!logfilter list");
+    assert_eq!(listed, ["1 #db keyword=deadlock"]);
+    wait_until("filters to be kept", || {
+        std::fs::read_to_string(&file).ok().filter(|text| text.contains("many"))
+    });
+    server.stop();
+    let server = start(dir.path());
+    let mut asker = Asker::new(&server);
+    assert_eq!(asker.ask("!logfilter list"), listed);
+    assert_eq!(asker.ask("!alert list"), ["many 'level>=error' > 5 per 5m #db"]);
+    server.stop();
+    // What cannot be read is put aside, and nothing of it is lost.
+    std::fs::write(&file, b"not that").unwrap();
+    let server = start(dir.path());
+    server.wait_stderr("irc_filters_bad");
+    let mut asker = Asker::new(&server);
+    assert_eq!(asker.ask("!logfilter list"), ["there are no filters"]);
+    assert_eq!(std::fs::read(dir.path().join("irc.json.bad")).unwrap(), b"not that");
+    server.stop();
+}
