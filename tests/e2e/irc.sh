@@ -48,8 +48,12 @@ see() {
 # The same conversation for every client in a terminal.
 converse() {
   local name=$1
-  see "$name" 'is welcomed' 'Welcome' 10
-  type_in "$name" '/join #logs-error'
+  see "$name" 'is welcomed' 'End of MOTD' 10
+  # What is typed while a client still sets itself up may go nowhere.
+  for _ in 1 2 3; do
+    type_in "$name" '/join #logs-error'
+    if await 5 shows "$name" 'level>=error'; then break; fi
+  done
   see "$name" 'joins and sees the topic' 'level>=error' 8
   log_line "2026-11-20 12:00:00 ERROR disk of $name is full"
   see "$name" 'sees an error within a second' "ERROR" 1
@@ -176,4 +180,5 @@ else
   skipped ngircd "$missing"
 fi
 
+tmux -S "$screens" kill-server 2>/dev/null || true
 stop_server
