@@ -48,6 +48,8 @@ pub enum QueryError {
         /// What it wants.
         allowed: &'static str,
     },
+    /// `operator=`, which says how `keywords=` go together, without them.
+    OperatorAlone,
     /// A quote that is not closed, or text right behind a closing one.
     Quote(Vec<u8>),
     /// A time that is none.
@@ -104,12 +106,11 @@ impl fmt::Display for QueryError {
             Self::Value { name, seen, allowed } => {
                 write!(f, "bad {name} {} (allowed: {allowed})", Echo(seen))
             }
-            // What is missing is another parameter, not this one's value.
-            Self::Missing { name: "keywords", allowed: "with operator=" } => {
-                write!(f, "operator= needs keywords= (allowed: keywords=a,b operator=OR)")
-            }
             Self::Missing { name, allowed } => {
                 write!(f, "{name} needs a value (allowed: {allowed})")
+            }
+            Self::OperatorAlone => {
+                write!(f, "operator= needs keywords= (allowed: keywords=a,b operator=OR)")
             }
             Self::Quote(seen) => write!(
                 f,

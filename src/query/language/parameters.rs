@@ -79,9 +79,7 @@ impl<'a> Parameters<'a> {
             return Err(QueryError::Exclusive("after=", "n="));
         }
         match (self.keywords.is_empty(), self.wants_any) {
-            (true, Some(_)) => {
-                return Err(QueryError::Missing { name: "keywords", allowed: "with operator=" });
-            }
+            (true, Some(_)) => return Err(QueryError::OperatorAlone),
             (false, Some(true)) => self.query.filter.any_keyword(&self.keywords),
             _ => self.keywords.iter().for_each(|text| self.query.filter.keyword(text)),
         }
