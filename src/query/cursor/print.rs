@@ -35,7 +35,7 @@ impl Cursor {
         if !self.is_counting() {
             self.put_head(out);
         }
-        if self.told >= self.write_max() {
+        if self.has_told_all() {
             return self.end_write(out);
         }
         if self.is_sorted() {
@@ -70,9 +70,10 @@ impl Cursor {
         self.write_hits(segment, out, out_bytes_max, time)
     }
 
-    /// How many lines are written or called lost at most.
-    fn write_max(&self) -> u64 {
-        if self.is_tail { self.limit } else { self.found }
+    /// Whether as many lines are written or called lost as are to be at most: nothing more is
+    /// searched then, and nothing more of a window is written.
+    fn has_told_all(&self) -> bool {
+        self.told >= if self.is_tail { self.limit } else { self.found }
     }
 
     /// Writes the hits of the window that was searched, or counts them.
@@ -95,7 +96,7 @@ impl Cursor {
             if out.len() >= out_bytes_max && !is_counted {
                 return Slice::Blocked;
             }
-            if self.told >= self.write_max() {
+            if self.has_told_all() {
                 return self.end_write(out);
             }
             let seq = Seq(block.first.0 + u64::from(index));
