@@ -19,8 +19,8 @@
 mod entry;
 mod labels;
 
-use super::entries::{BadEntry, BadReason, BodyFailure, Entry, Pairs, Step};
-use super::tree::{Budget, Context, Found, Leaf, Senders, Tree, level};
+use super::entries::{BadEntry, BadReason, BodyFailure, Pairs, Step};
+use super::tree::{Budget, Context, Found, Leaf, Leaves, Read, Tree, level};
 use crate::level::Level;
 use entry::Reader;
 
@@ -38,16 +38,12 @@ const LEVELS: &[super::tree::Level] = &[
 /// Reads one push.
 #[derive(Debug)]
 pub struct Loki {
-    tree: Tree,
-    senders: Senders,
+    leaves: Leaves,
     /// The level that the labels of the stream say.
     level: Option<Level>,
     /// Why the labels of the stream cannot be read.
     bad_labels: Option<&'static str>,
     reader: Reader,
-    /// The entry given last, and whether it is to be given again.
-    last: Option<Leaf>,
-    is_again: bool,
     is_without_streams: bool,
 }
 
@@ -64,13 +60,10 @@ impl Loki {
 
     fn new(tree: Tree) -> Self {
         Self {
-            tree,
-            senders: Senders::default(),
+            leaves: Leaves::of(tree),
             level: None,
             bad_labels: None,
             reader: Reader::default(),
-            last: None,
-            is_again: false,
             is_without_streams: false,
         }
     }
@@ -93,7 +86,7 @@ impl Loki {
 
     /// The entry given last could not be stored: the next step gives it again.
     pub fn retry(&mut self) {
-        self.is_again = self.last.is_some();
+        self.leaves.retry();
     }
 
     /// Whether the body failed because it has no streams, which Loki answers with status 422; all
@@ -104,20 +97,18 @@ impl Loki {
 
     /// The bytes of memory that it holds.
     pub fn held_bytes(&self) -> usize {
-        self.senders.held_bytes() + self.reader.held_bytes()
+        self.leaves.senders.held_bytes() + self.reader.held_bytes()
     }
 
     /// Goes to the next entry.
     #[inline]
     fn find(&mut self, body: &[u8]) -> Result<Leaf, Step<'static>> {
-        if std::mem::take(&mut self.is_again)
-            && let Some(last) = self.last.clone()
-        {
+        if let Some(last) = self.leaves.again() {
             return Ok(last);
         }
         let mut budget = Budget::step();
         loop {
-            match self.tree.next(body, &mut budget) {
+            match self.leaves.tree.next(body, &mut budget) {
                 Found::Leaf(_) if self.bad_labels.is_some() => {
                     let what = self.bad_labels.unwrap_or_default();
                     return Err(Step::Bad(BadEntry::new(
@@ -125,13 +116,9 @@ impl Loki {
                         format_args!("the labels of the stream: {what}"),
                     )));
                 }
-                Found::Leaf(at) => {
-                    let leaf = (at, self.senders.is_new());
-                    self.last = Some(leaf.clone());
-                    return Ok(leaf);
-                }
+                Found::Leaf(at) => return Ok(self.leaves.give(at)),
                 Found::Context(_, context) => self.take_labels(context, body),
-                Found::End if self.tree.objects() == 0 => {
+                Found::End if self.leaves.tree.objects() == 0 => {
                     self.is_without_streams = true;
                     let what = format_args!("no streams (at least one is required)");
                     return Err(Step::Fail(BodyFailure::new(what)));
@@ -143,15 +130,13 @@ impl Loki {
 
     #[cold]
     fn take_labels(&mut self, context: Context, body: &[u8]) {
-        let pairs = &mut self.senders.now;
-        pairs.clear();
-        self.senders.is_filled = true;
+        let pairs = self.leaves.senders.refill();
         let read = match context {
             Context::None => Ok(()),
             Context::TooLong => Err("longer than can be taken"),
             Context::At(at) => {
                 let value = body.get(at).unwrap_or_default();
-                match self.tree.is_json() {
+                match self.leaves.tree.is_json() {
                     true => labels::read_json(value, pairs),
                     false => labels::parse(value, pairs),
                 }
@@ -164,21 +149,13 @@ impl Loki {
 
     #[inline]
     fn read<'b>(&'b mut self, raw: &'b [u8], is_new_stream: bool) -> Step<'b> {
-        let read = match self.tree.is_json() {
+        let read = match self.leaves.tree.is_json() {
             true => self.reader.json(raw),
             false => self.reader.wire(raw),
         };
-        match read {
-            Ok(read) => Step::Entry(Entry {
-                text: read.text,
-                time: read.time,
-                level: read.level.or(self.level),
-                is_json: matches!(read.text, [b'{', .., b'}']),
-                is_new_stream,
-                stream: &self.senders.now,
-            }),
-            Err((reason, what)) => Step::Bad(BadEntry::new(reason, format_args!("{what}"))),
-        }
+        let level = self.level;
+        let read = read.map(|read| Read { level: read.level.or(level), ..read });
+        self.leaves.step(read, is_new_stream)
     }
 }
 

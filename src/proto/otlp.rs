@@ -17,8 +17,8 @@ mod answer;
 mod record;
 mod value;
 
-use super::entries::{BadEntry, BadReason, Entry, Step};
-use super::tree::{Budget, Context, Found, Leaf, Senders, Tree};
+use super::entries::{BadEntry, BadReason, Step};
+use super::tree::{Budget, Context, Found, Leaf, Leaves, Tree};
 pub use answer::{write_answer, write_failure};
 use record::Reader;
 use value::Node;
@@ -50,14 +50,10 @@ const LEVELS: &[super::tree::Level] = &[
 /// Reads one export.
 #[derive(Debug)]
 pub struct Otlp {
-    tree: Tree,
-    senders: Senders,
+    leaves: Leaves,
     reader: Reader,
     /// Why the resource cannot be read, and why the scope.
     bad_contexts: [Option<&'static str>; 2],
-    /// The entry given last, and whether it is to be given again.
-    last: Option<Leaf>,
-    is_again: bool,
 }
 
 impl Otlp {
@@ -72,14 +68,7 @@ impl Otlp {
     }
 
     fn new(tree: Tree) -> Self {
-        Self {
-            tree,
-            senders: Senders::default(),
-            reader: Reader::default(),
-            bad_contexts: [None; 2],
-            last: None,
-            is_again: false,
-        }
+        Self { leaves: Leaves::of(tree), reader: Reader::default(), bad_contexts: [None; 2] }
     }
 
     /// Takes one step over `body`, of which nothing is ever used up: it must be the same each time,
@@ -99,28 +88,26 @@ impl Otlp {
 
     /// The entry given last could not be stored: the next step gives it again.
     pub fn retry(&mut self) {
-        self.is_again = self.last.is_some();
+        self.leaves.retry();
     }
 
     /// The bytes of memory that it holds.
     pub fn held_bytes(&self) -> usize {
-        self.senders.held_bytes() + self.reader.held_bytes()
+        self.leaves.senders.held_bytes() + self.reader.held_bytes()
     }
 
     fn node<'a>(&self, raw: &'a [u8]) -> Node<'a> {
-        if self.tree.is_json() { Node::Json(raw) } else { Node::Wire(raw) }
+        if self.leaves.tree.is_json() { Node::Json(raw) } else { Node::Wire(raw) }
     }
 
     /// Goes to the next entry.
     fn find(&mut self, body: &[u8]) -> Result<Leaf, Step<'static>> {
-        if std::mem::take(&mut self.is_again)
-            && let Some(last) = self.last.clone()
-        {
+        if let Some(last) = self.leaves.again() {
             return Ok(last);
         }
         let mut budget = Budget::step();
         loop {
-            match self.tree.next(body, &mut budget) {
+            match self.leaves.tree.next(body, &mut budget) {
                 Found::Leaf(at) => {
                     let reasons = [BadReason::Labels, BadReason::Metadata];
                     let names = ["resource", "scope"];
@@ -130,9 +117,7 @@ impl Otlp {
                             return Err(Step::Bad(BadEntry::new(reasons[index], what)));
                         }
                     }
-                    let leaf = (at, self.senders.is_new());
-                    self.last = Some(leaf.clone());
-                    return Ok(leaf);
+                    return Ok(self.leaves.give(at));
                 }
                 Found::Context(level, context) => self.take_context(level, context, body),
                 found => return Err(found.into_step()),
@@ -148,11 +133,10 @@ impl Otlp {
         };
         let read = match level {
             1 => {
-                self.senders.is_filled = true;
-                self.senders.now.clear();
+                let labels = self.leaves.senders.refill();
                 self.reader.clear_resource();
                 node.and_then(|node| match node {
-                    Some(node) => self.reader.resource(node, &mut self.senders.now),
+                    Some(node) => self.reader.resource(node, labels),
                     None => Ok(()),
                 })
             }
@@ -167,24 +151,14 @@ impl Otlp {
     }
 
     fn read<'b>(&'b mut self, raw: &'b [u8], is_new_stream: bool) -> Step<'b> {
-        if self.tree.is_json() && raw.len() > OTLP_JSON_ENTRY_BYTES_MAX {
+        if self.leaves.tree.is_json() && raw.len() > OTLP_JSON_ENTRY_BYTES_MAX {
             let bytes = raw.len();
             let what =
                 format_args!("an entry of {bytes} bytes (allowed: {OTLP_JSON_ENTRY_BYTES_MAX})");
             return Step::Bad(BadEntry::new(BadReason::TooLong, what));
         }
         let node = self.node(raw);
-        match self.reader.record(node) {
-            Ok(read) => Step::Entry(Entry {
-                text: read.text,
-                time: read.time,
-                level: read.level,
-                is_json: matches!(read.text, [b'{', .., b'}']),
-                is_new_stream,
-                stream: &self.senders.now,
-            }),
-            Err((reason, what)) => Step::Bad(BadEntry::new(reason, format_args!("{what}"))),
-        }
+        self.leaves.step(self.reader.record(node), is_new_stream)
     }
 }
 

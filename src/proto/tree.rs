@@ -13,9 +13,11 @@
 //! **Invariant:** a step looks at [`TREE_BYTES_PER_STEP`] bytes and one entry at most; where more
 //! is to be looked through, it says [`Found::Again`] and goes on from there.
 
+mod leaves;
+
 use std::ops::Range;
 
-use super::entries::{BadEntry, BadReason, BodyFailure, Pairs, Step};
+use super::entries::{BadEntry, BadReason, BodyFailure, Step};
 use super::json_tree::JsonTree;
 use super::protobuf::{Field, Fields, Value};
 use crate::level::Level as Severity;
@@ -25,6 +27,8 @@ use crate::limits::{
 };
 use crate::message::escape::escape;
 use crate::message::syslog::EventTime;
+
+pub use leaves::{Bad, Leaf, Leaves, Read, Senders};
 
 /// How many levels of lists a tree has at most.
 pub const LEVELS_MAX: usize = 3;
@@ -176,41 +180,6 @@ impl Found {
         }
     }
 }
-
-/// Who sent the entries, and whether that has changed since the one before.
-#[derive(Debug, Default)]
-pub struct Senders {
-    /// Of the entries that follow.
-    pub now: Pairs,
-    before: Pairs,
-    has_before: bool,
-    /// Whether `now` was filled anew since the last entry.
-    pub is_filled: bool,
-}
-
-impl Senders {
-    /// Whether the stream of the entry now given differs from that of the one before.
-    #[inline]
-    pub fn is_new(&mut self) -> bool {
-        if !std::mem::take(&mut self.is_filled) && self.has_before {
-            return false;
-        }
-        let is_new = !self.has_before || self.before.as_bytes() != self.now.as_bytes();
-        if is_new {
-            self.before.clone_from(&self.now);
-            self.has_before = true;
-        }
-        is_new
-    }
-
-    /// The bytes of memory that it holds.
-    pub fn held_bytes(&self) -> usize {
-        self.now.held_bytes() + self.before.held_bytes()
-    }
-}
-
-/// An entry that was found: where it is, and whether its stream is a new one.
-pub type Leaf = (Range<usize>, bool);
 
 /// What one step over a field costs, in bytes of the budget: as much time as some bytes of text.
 const FIELD_COST: usize = 16;

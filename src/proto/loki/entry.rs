@@ -3,22 +3,10 @@
 use super::super::entries::BadReason;
 use super::super::json_tree::parts::{Elements, Members, Text};
 use super::super::protobuf::{Field, Fields, Value, WireError};
-use super::super::tree::{Names, level};
-use crate::level::Level;
+use super::super::tree::{Bad, Names, Read, level};
 use crate::limits::ENTRY_TEXT_BYTES_MAX;
 use crate::message::json_time;
 use crate::message::syslog::{EventTime, Times};
-
-/// What an entry says.
-#[derive(Debug)]
-pub(super) struct Read<'a> {
-    pub text: &'a [u8],
-    pub time: EventTime,
-    pub level: Option<Level>,
-}
-
-/// Why an entry is bad.
-type Bad = (BadReason, &'static str);
 
 /// Reads entries; what has to be written anew is written into the same memory each time.
 #[derive(Debug)]

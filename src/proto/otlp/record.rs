@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::entries::{BadReason, Pairs};
-use super::super::tree::Names;
+use super::super::tree::{Bad, Names, Read};
 use super::value::{Broken, Kind, Name, Node};
 use super::value::{any, list, one, pair, write_any, write_bytes, write_map, write_pair};
 use crate::level::Level;
@@ -52,16 +52,6 @@ const RECORD: &[Name] = &[
 
 /// The place of the attributes in [`RECORD`].
 const ATTRIBUTES: usize = 4;
-
-/// What a record says.
-#[derive(Debug)]
-pub(super) struct Read<'a> {
-    pub text: &'a [u8],
-    pub time: EventTime,
-    pub level: Option<Level>,
-}
-
-type Bad = (BadReason, &'static str);
 
 /// Reads records; what has to be written anew is written into the same memory each time.
 #[derive(Debug, Default)]
