@@ -22,7 +22,9 @@ use std::ops::Range;
 pub use handshake::{bulk_index, handshake};
 pub use items::Items;
 
-use super::entries::{BadEntry, BadReason, BodyFailure, Entry, Step};
+use super::entries::{
+    BadEntry, BadReason, BodyFailure, Entry, Fed, Step, feed_evenly, object_on_one_line,
+};
 use super::jsonline::object::{Broken, Walk, Walker};
 use super::jsonline::plan::{Found, Plan, Role, push_key};
 use super::jsonline::stream::Stream;
@@ -518,19 +520,13 @@ pub fn fuzz_bulk(data: &[u8]) {
     let read = |piece_bytes: usize| {
         let mut bulk = Bulk::new("a-2026.09.21", Times::new(jiff::tz::TimeZone::UTC));
         let (mut seen, mut items) = (Vec::new(), Items::new());
-        let (mut at, mut end, mut steps) = (0, 0, 0);
-        loop {
-            let (used, step) = bulk.step(&body[at..end], end == body.len());
-            assert!(at + used <= end, "uses what is not there");
-            at += used;
-            steps += 1;
-            assert!(steps <= 8 * body.len() + 8, "does not come to an end");
+        feed_evenly(body, piece_bytes, |piece, is_whole| {
+            let (used, step) = bulk.step(piece, is_whole);
+            let fed = Fed::by(&step);
             match step {
-                Step::NeedMore => end = (end + piece_bytes).min(body.len()),
                 Step::Entry(entry) => {
-                    assert!(serde_json::from_slice::<serde::de::IgnoredAny>(entry.text).is_ok());
-                    assert!(!entry.text.contains(&b'\n'), "several lines");
-                    let (text, pairs) = (entry.text.to_vec(), entry.stream.as_bytes().to_vec());
+                    let text = object_on_one_line(&entry);
+                    let pairs = entry.stream.as_bytes().to_vec();
                     seen.push((bulk.verb(), text, pairs));
                     items.push(bulk.verb(), 201, "");
                 }
@@ -538,14 +534,13 @@ pub fn fuzz_bulk(data: &[u8]) {
                     items.push_bad(bulk.verb(), &bad);
                     seen.push((bulk.verb(), bad.what.into_bytes(), Vec::new()));
                 }
-                Step::Again => {}
                 Step::Fail(failure) => {
                     seen.push((Verb::Delete, items.failure(&failure).into_bytes(), Vec::new()));
-                    break;
                 }
-                Step::End => break,
+                Step::NeedMore | Step::Again | Step::End => {}
             }
-        }
+            (used, fed)
+        });
         let (mut answer, count) = (Vec::new(), items.len());
         let answer_bytes = items.answer_bytes();
         while !items.write(&mut answer, piece_bytes) {}

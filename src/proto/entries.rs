@@ -245,6 +245,83 @@ impl Pairs {
 
 const _: () = assert!(PAIR_BYTES_MAX <= u16::MAX as usize);
 
+/// What [`feed`] has to know of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fed {
+    NeedMore,
+    Going,
+    Failed,
+    End,
+}
+
+impl Fed {
+    /// Of this one.
+    pub(super) fn by(step: &Step<'_>) -> Self {
+        match step {
+            Step::NeedMore => Self::NeedMore,
+            Step::Entry(_) | Step::Bad(_) | Step::Again => Self::Going,
+            Step::Fail(_) => Self::Failed,
+            Step::End => Self::End,
+        }
+    }
+}
+
+/// For fuzzing and tests: takes the steps over a body of which ever more is there, up to each of
+/// `ends`; the last of these is its whole length. `step` gets what is there and not used, and
+/// whether that is the rest of the body; it says how much it used.
+///
+/// # Panics
+/// Where a step uses what is not there or wants more of a whole body, where the steps come to no
+/// end, or to one before that of the body.
+pub(super) fn feed(
+    body: &[u8],
+    ends: impl IntoIterator<Item = usize>,
+    mut step: impl FnMut(&[u8], bool) -> (usize, Fed),
+) {
+    let mut ends = ends.into_iter().peekable();
+    let (mut at, mut end) = (0, ends.next().unwrap_or(body.len()));
+    for _ in 0..8 * body.len() + 8 {
+        let is_whole = ends.peek().is_none();
+        let (used, fed) = step(&body[at..end], is_whole);
+        at += used;
+        assert!(at <= end, "uses what is not there");
+        match fed {
+            Fed::NeedMore => end = ends.next().expect("a whole body needs no more"),
+            Fed::Going => {}
+            Fed::Failed => return,
+            Fed::End => {
+                assert!(is_whole && at == body.len(), "bytes left over");
+                return;
+            }
+        }
+    }
+    panic!("no end in {} bytes", body.len());
+}
+
+/// The same in pieces of so many bytes, the first of none.
+///
+/// # Panics
+/// As [`feed`] does.
+pub(super) fn feed_evenly(
+    body: &[u8],
+    piece_bytes: usize,
+    step: impl FnMut(&[u8], bool) -> (usize, Fed),
+) {
+    let ends = (0..body.len()).step_by(piece_bytes).chain([body.len()]);
+    feed(body, ends, step);
+}
+
+/// For fuzzing: the text of an entry that is one JSON object on one line.
+///
+/// # Panics
+/// Where it is none.
+pub(super) fn object_on_one_line(entry: &Entry<'_>) -> Vec<u8> {
+    assert!(entry.is_json && entry.text.starts_with(b"{"), "no object");
+    assert!(serde_json::from_slice::<serde::de::IgnoredAny>(entry.text).is_ok(), "no JSON");
+    assert!(!entry.text.contains(&b'\n'), "several lines");
+    entry.text.to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

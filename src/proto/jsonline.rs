@@ -32,7 +32,7 @@ use self::plan::Found;
 use self::rewrite::{Rewriter, join_lines};
 use self::skip::{Skip, Until};
 use self::stream::Stream;
-use super::entries::{BadEntry, BadReason, Entry, Step};
+use super::entries::{BadEntry, BadReason, Entry, Fed, Step, feed_evenly, object_on_one_line};
 use crate::limits::{JSON_LINE_BYTES_MAX, LINES_BYTES_PER_STEP};
 use crate::message::syslog::Times;
 
@@ -464,30 +464,26 @@ pub fn fuzz_jsonline(data: &[u8]) {
     let options = options.expect("they are few and of the right form");
     let read = |piece_bytes: usize| {
         let mut parser = JsonLines::new(&options, Times::new(jiff::tz::TimeZone::UTC));
-        let (mut seen, mut at, mut end, mut steps) = (Vec::new(), 0, 0, 0);
-        loop {
-            let (used, step) = parser.step(&body[at..end], end == body.len());
-            assert!(at + used <= end, "uses what is not there");
-            at += used;
-            steps += 1;
-            assert!(steps <= 8 * body.len() + 8, "does not come to an end");
+        let mut seen = Vec::new();
+        feed_evenly(body, piece_bytes, |piece, is_whole| {
+            let (used, step) = parser.step(piece, is_whole);
+            let fed = Fed::by(&step);
             match step {
-                Step::NeedMore => end = (end + piece_bytes).min(body.len()),
                 Step::Entry(entry) => {
-                    assert!(serde_json::from_slice::<serde::de::IgnoredAny>(entry.text).is_ok());
-                    assert!(!entry.text.contains(&b'\n'), "several lines");
+                    let text = object_on_one_line(&entry);
                     let is_as_it_came = memchr::memmem::find(body, entry.text).is_some();
                     let has_lines = memchr::memchr2(b'\n', b'\r', body).is_some();
                     assert!(is_as_it_came || has_lines || how & 1 == 1, "rewritten");
                     let pairs = entry.stream.as_bytes().to_vec();
-                    seen.push((entry.text.to_vec(), Some((entry.time, entry.level, pairs))));
+                    seen.push((text, Some((entry.time, entry.level, pairs))));
                 }
                 Step::Bad(bad) => seen.push((bad.what.into_bytes(), None)),
-                Step::Again => {}
                 Step::Fail(failure) => panic!("{failure}"),
-                Step::End => return seen,
+                Step::NeedMore | Step::Again | Step::End => {}
             }
-        }
+            (used, fed)
+        });
+        seen
     };
     let whole = read(body.len().max(1));
     assert_eq!(whole, read(1 + usize::from(how >> 1)), "in pieces it is something else");

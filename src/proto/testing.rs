@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 
 use super::coding::{Coding, Decoded, Decoder};
+use super::entries::{Entry, Fed, Step, feed};
 use super::http::{BodyReader, BodyStep, HeadStep, Request, read_head};
+use crate::message::syslog::EventTime;
 
 /// Feeds `input` whole, byte by byte, and cut at every point: `feed` gets the pieces in order and
 /// returns all that the codec made of them. The outcome must be the same each time; it is returned.
@@ -39,6 +41,45 @@ pub fn pull(pieces: &[&[u8]], mut step: impl FnMut(&[u8], bool) -> Option<usize>
         inbox.drain(..used);
     }
     assert_eq!(inbox.len(), 0, "unread after the close: {}", inbox.escape_ascii());
+}
+
+/// Feeds the body that `pieces` are to a parser as they come; the last of them is known to be that.
+/// See [`feed`].
+pub(super) fn feed_pieces(pieces: &[&[u8]], step: impl FnMut(&[u8], bool) -> (usize, Fed)) {
+    let ends = pieces.iter().scan(0, |end, piece| {
+        *end += piece.len();
+        Some(*end)
+    });
+    feed(&pieces.concat(), ends, step);
+}
+
+/// What a step found, to be read by people: an entry of JSON as its text, time, level and stream;
+/// what is bad as `!`, its reason and what is said of it; a failure as `!!`.
+pub fn shown(step: &Step<'_>) -> Option<String> {
+    match step {
+        Step::Entry(entry) => Some(shown_entry(entry)),
+        Step::Bad(bad) => Some(format!("!{}: {bad}", bad.reason.name())),
+        Step::Fail(failure) => Some(format!("!!{failure}")),
+        Step::NeedMore | Step::Again | Step::End => None,
+    }
+}
+
+fn shown_entry(entry: &Entry<'_>) -> String {
+    assert!(entry.is_json);
+    let text = String::from_utf8_lossy;
+    let mut shown = text(entry.text).into_owned();
+    match entry.time {
+        EventTime::Missing => {}
+        EventTime::Bad => shown += " @bad",
+        EventTime::At(at) => shown += &format!(" @{at}"),
+    }
+    if let Some(level) = entry.level {
+        shown += &format!(" {}", level.name());
+    }
+    for (name, value) in entry.stream.iter() {
+        shown += &format!(" {}={}", text(name), text(value));
+    }
+    if entry.is_new_stream { shown + " new" } else { shown }
 }
 
 /// The requests in a capture of `tests/data/captures/http` that carry their bodies, and what these

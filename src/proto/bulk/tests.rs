@@ -6,60 +6,23 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::syslog::EventTime;
-use crate::proto::testing::every_split;
+use crate::proto::testing::{every_split, feed_pieces, shown};
 
-/// What a body is read as: a document as its verb, its text, time, level and stream; what is bad as
-/// `!` and what is said of it; a failure as `!!`.
+/// What a body is read as: a document as its verb and what [`shown`] says of it, what is bad as its
+/// verb and that.
 pub(super) fn read(path_index: &str, pieces: &[&[u8]]) -> Vec<String> {
     let mut bulk = Bulk::new(path_index, Times::new(TimeZone::UTC));
-    let (mut shown, mut inbox, mut at) = (Vec::new(), Vec::new(), 0);
-    let pieces = if pieces.is_empty() { &[&b""[..]] } else { pieces };
-    for (number, piece) in pieces.iter().enumerate() {
-        inbox.extend_from_slice(piece);
-        let is_whole = number + 1 == pieces.len();
-        loop {
-            let (used, step) = bulk.step(&inbox[at..], is_whole);
-            at += used;
-            let what = match step {
-                Step::NeedMore => {
-                    assert!(!is_whole, "more is wanted of a whole body");
-                    break;
-                }
-                Step::Entry(entry) => show(&entry),
-                Step::Bad(bad) => format!("!{}: {bad}", bad.reason.name()),
-                Step::Again => continue,
-                Step::Fail(failure) => {
-                    shown.push(format!("!!{failure}"));
-                    return shown;
-                }
-                Step::End => {
-                    assert!(is_whole && at == inbox.len(), "bytes left over");
-                    return shown;
-                }
-            };
-            shown.push(format!("{} {what}", bulk.verb().name()));
-        }
-    }
-    panic!("no end");
-}
-
-fn show(entry: &Entry<'_>) -> String {
-    assert!(entry.is_json);
-    let mut shown = String::from_utf8_lossy(entry.text).into_owned();
-    match entry.time {
-        EventTime::Missing => {}
-        EventTime::Bad => shown += " @bad",
-        EventTime::At(at) => shown += &format!(" @{at}"),
-    }
-    if let Some(level) = entry.level {
-        shown += &format!(" {}", level.name());
-    }
-    for (name, value) in entry.stream.iter() {
-        let text = String::from_utf8_lossy;
-        shown += &format!(" {}={}", text(name), text(value));
-    }
-    if entry.is_new_stream { shown + " new" } else { shown }
+    let mut all = Vec::new();
+    feed_pieces(pieces, |body, is_whole| {
+        let (used, step) = bulk.step(body, is_whole);
+        let (fed, what) = (Fed::by(&step), shown(&step));
+        all.extend(what.map(|what| match fed {
+            Fed::Failed => what,
+            _ => format!("{} {what}", bulk.verb().name()),
+        }));
+        (used, fed)
+    });
+    all
 }
 
 #[track_caller]
@@ -177,8 +140,8 @@ fn a_document_that_is_not_stored_comes_again() {
         loop {
             let (used, step) = bulk.step(&body[at..end], end == body.len());
             match step {
-                Step::Entry(entry) => {
-                    seen.push(show(&entry));
+                Step::Entry(_) => {
+                    seen.extend(shown(&step));
                     if seen.len() % 3 != 0 {
                         bulk.retry();
                         continue;
