@@ -353,7 +353,9 @@ fn captured_pushes_come_to_what_was_sent() {
         "grüße ✓ \"quoted\" \\ back",
     ];
     for name in ["python-logging-loki/push-v0", "python-logging-loki/push-v1"] {
-        for (body, line) in captured(name).iter().zip(lines) {
+        let bodies = captured(name);
+        assert_eq!(bodies.len(), lines.len(), "{name}");
+        for (body, line) in bodies.iter().zip(lines) {
             let outcome = pushed(Loki::json(), body);
             assert_eq!((texts(&outcome), &outcome.failure), (vec![line], &None), "{name}");
             let entry = &outcome.entries[0];

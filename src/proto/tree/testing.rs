@@ -4,22 +4,11 @@ use super::super::entries::Step;
 use super::Said;
 use crate::level::Level;
 use crate::message::syslog::EventTime;
+use crate::proto::testing;
 
-/// The bodies of the requests in a capture, which must have lengths.
+/// The bodies of the requests in a capture.
 pub fn captured(name: &str) -> Vec<Vec<u8>> {
-    let path = format!("{}/tests/data/captures/http/{name}.req", env!("CARGO_MANIFEST_DIR"));
-    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let (mut bodies, mut rest) = (Vec::new(), &bytes[..]);
-    while !rest.is_empty() {
-        let end = memchr::memmem::find(rest, b"\r\n\r\n").unwrap() + 4;
-        let head = std::str::from_utf8(&rest[..end]).unwrap().to_ascii_lowercase();
-        let (_, length) = head.split_once("content-length: ").unwrap();
-        let length = length.split("\r\n").next().unwrap().parse().unwrap();
-        let (body, behind) = rest[end..].split_at(length);
-        bodies.push(body.to_vec());
-        rest = behind;
-    }
-    bodies
+    testing::captured(name).into_iter().map(|(_, body)| body).collect()
 }
 
 /// An entry, to be read by people.
