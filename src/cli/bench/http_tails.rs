@@ -1,25 +1,21 @@
 //! Many tails over HTTP at once: each gets every line that it asked for, in order, and none other.
 
 use std::io::Write as _;
-use std::net::TcpStream;
 
 use hdrhistogram::Histogram;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::error::{BenchError, Doing, Result};
+use super::error::{BenchError, Result};
 use super::http::{EVENT_STREAM, get, unexpected};
 use super::machine::{self, NoiseMeter};
+use super::marked::{MARK, Numbered, Readers, WriteLine, numbers};
 use super::report::{Bar, Row};
 use super::server::Server;
-use super::spin::{connect, histogram, read_some, write_all};
+use super::spin::{connect, histogram, write_all};
 use super::{Bench, SECOND, flags};
 use crate::clock::{Clock, Mono};
 
 /// Tails that are open.
 const TAILS: usize = 500;
-
-/// Time from one line to the next, in ns: 10,000 lines a second.
-const LINE_NS: u64 = 100_000;
 
 /// Of so many lines a tail asks for one.
 const KINDS: u64 = 100;
@@ -30,48 +26,18 @@ const RUN_NS_MAX: u64 = 10 * SECOND;
 /// How long the last lines are waited for, in ns.
 const DRAIN_NS: u64 = 5 * SECOND;
 
-/// What stands before a line's number.
-const MARK: &[u8] = b"lc-line-";
-
-/// Digits of a line's number.
-const DIGITS: usize = 10;
-
-/// Line numbers that are sent, by the clock, whatever the server does.
-struct Numbers {
-    stream: TcpStream,
-    began: Option<Mono>,
-    sent: u64,
-    line: Vec<u8>,
-}
-
-impl Numbers {
-    /// Sends the lines that are due.
-    fn go(&mut self, now: Mono) -> Result<()> {
-        let began = *self.began.get_or_insert(now);
-        while began + self.sent * LINE_NS <= now {
-            self.line.clear();
-            let (kind, number) = (self.sent % KINDS, self.sent);
-            writeln!(
-                self.line,
-                "INFO [http-4] c.e.numbers.Line - pick-{kind:02}. lc-line-{number:010} and words \
-                 up to one hundred by"
-            )
-            .doing("write a line")?;
-            write_all(&mut self.stream, &self.line)?;
-            self.sent += 1;
-        }
-        Ok(())
-    }
-
-    /// When the line of that number was to be sent.
-    fn due(&self, number: u64) -> Mono {
-        self.began.unwrap_or(0) + number * LINE_NS
-    }
-}
+/// The line of that number.
+const LINE: WriteLine = |line, number| {
+    let kind = number % KINDS;
+    writeln!(
+        line,
+        "INFO [http-4] c.e.numbers.Line - pick-{kind:02}. {MARK}{number:010} and words up to one \
+         hundred by"
+    )
+};
 
 /// One tail.
 struct Tail {
-    stream: TcpStream,
     /// What came and is not a whole line yet.
     partial: Vec<u8>,
     /// Whether the head of its answer has come.
@@ -92,28 +58,25 @@ struct Outcome {
 
 /// All tails, and what came of them.
 struct Tails {
-    epoll: Epoll,
-    tails: Vec<Tail>,
+    readers: Readers<Tail>,
     outcome: Outcome,
 }
 
 impl Tails {
     /// Opens them: each for one of `kinds` kinds of lines, in turns.
     fn open(clock: &Clock, server: &Server, kinds: u64) -> Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing("make an epoll")?;
         let outcome = Outcome { latency: histogram()?, received: 0, missing: 0, odd: 0 };
-        let mut all = Self { epoll, tails: Vec::with_capacity(TAILS), outcome };
+        let mut all = Self { readers: Readers::new()?, outcome };
         for index in 0..TAILS {
             let kind = index as u64 % kinds;
             let mut stream = connect(server.http)?;
             let question = get(&format!("/api/tail?keyword=pick-{kind:02}."), EVENT_STREAM);
             write_all(&mut stream, &question)?;
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
-            all.epoll.add(&stream, event).doing("register a tail")?;
-            all.tails.push(Tail { stream, partial: Vec::new(), is_open: false, next: kind });
+            let tail = Tail { partial: Vec::new(), is_open: false, next: kind };
+            all.readers.add(stream, tail)?;
         }
         let began = clock.mono();
-        while all.tails.iter().any(|tail| !tail.is_open) {
+        while all.readers.all.iter().any(|tail| !tail.is_open) {
             all.receive(clock, None, 10)?;
             if clock.mono() - began > DRAIN_NS {
                 return Err(BenchError::Server("not every tail is answered".to_owned()));
@@ -123,22 +86,16 @@ impl Tails {
     }
 
     /// Reads what has come, or waits for it up to `wait_ms`.
-    fn receive(&mut self, clock: &Clock, numbers: Option<&Numbers>, wait_ms: u16) -> Result<()> {
-        let mut events = [EpollEvent::empty(); 256];
-        let ready = self.epoll.wait(&mut events, EpollTimeout::from(wait_ms)).doing("wait")?;
-        let mut piece = [0; 16384];
-        for event in &events[..ready] {
-            let index = usize::try_from(event.data()).unwrap_or(usize::MAX);
-            let Some(tail) = self.tails.get_mut(index) else { continue };
-            let Some(count) = read_some(&mut tail.stream, &mut piece)? else { continue };
-            tail.take(&piece[..count], clock.mono(), numbers, &mut self.outcome)?;
-        }
-        Ok(())
+    fn receive(&mut self, clock: &Clock, sender: Option<&Numbered>, wait_ms: u16) -> Result<()> {
+        let outcome = &mut self.outcome;
+        self.readers
+            .receive(clock, wait_ms, |tail, piece, now| tail.take(piece, now, sender, outcome))
     }
 
     /// How many lines of `sent` are still to come.
     fn missing(&self, sent: u64) -> u64 {
-        self.tails.iter().map(|tail| sent.saturating_sub(tail.next).div_ceil(KINDS)).sum()
+        let tails = self.readers.all.iter();
+        tails.map(|tail| sent.saturating_sub(tail.next).div_ceil(KINDS)).sum()
     }
 }
 
@@ -148,7 +105,7 @@ impl Tail {
         &mut self,
         piece: &[u8],
         now: Mono,
-        numbers: Option<&Numbers>,
+        sender: Option<&Numbered>,
         outcome: &mut Outcome,
     ) -> Result<()> {
         self.partial.extend_from_slice(piece);
@@ -161,10 +118,7 @@ impl Tail {
             self.partial.drain(..end + 4);
         }
         let Some(end) = memchr::memrchr(b'\n', &self.partial) else { return Ok(()) };
-        for place in memchr::memmem::find_iter(&self.partial[..end], MARK) {
-            let digits = self.partial[place + MARK.len()..].iter().take(DIGITS);
-            let number =
-                digits.fold(0, |all, digit| all * 10 + u64::from(digit.wrapping_sub(b'0')));
+        for number in numbers(&self.partial[..end], MARK) {
             if number < self.next || number % KINDS != self.next % KINDS {
                 outcome.odd += 1;
                 continue;
@@ -172,8 +126,8 @@ impl Tail {
             outcome.missing += (number - self.next) / KINDS;
             outcome.received += 1;
             self.next = number + KINDS;
-            if let Some(numbers) = numbers {
-                outcome.latency.saturating_record(now.saturating_sub(numbers.due(number)));
+            if let Some(sender) = sender {
+                outcome.latency.saturating_record(now.saturating_sub(sender.due(number)));
             }
         }
         self.partial.drain(..=end);
@@ -196,23 +150,22 @@ fn measure(bench: &Bench, name: &str, kinds: u64) -> Result<Vec<Row>> {
     let clock = bench.clock;
     let server = bench.launcher.start_http(&flags([]))?;
     let mut tails = Tails::open(&clock, &server, kinds)?;
-    let stream = connect(server.logs)?;
-    let mut numbers = Numbers { stream, began: None, sent: 0, line: Vec::new() };
     let meter = NoiseMeter::start(&clock, &[server.pid()]);
     let (began, cpu) = (clock.mono(), machine::run_ns(server.pid()));
+    let mut sender = Numbered::new(&server, began, LINE)?;
     let ns = (bench.latency_ns * 2 / 5).min(RUN_NS_MAX);
     while clock.mono() - began < ns {
-        numbers.go(clock.mono())?;
-        tails.receive(&clock, Some(&numbers), 0)?;
+        sender.go(clock.mono())?;
+        tails.receive(&clock, Some(&sender), 0)?;
     }
     let run_ns = (clock.mono() - began) as f64;
     let cpu_percent = 100.0 * machine::run_ns(server.pid()).saturating_sub(cpu) as f64 / run_ns;
     let noise = meter.stop(&clock).timed();
     let ended = clock.mono();
-    while tails.missing(numbers.sent) > 0 && clock.mono() - ended < DRAIN_NS {
-        tails.receive(&clock, Some(&numbers), 10)?;
+    while tails.missing(sender.sent) > 0 && clock.mono() - ended < DRAIN_NS {
+        tails.receive(&clock, Some(&sender), 10)?;
     }
-    let missing = tails.outcome.missing + tails.missing(numbers.sent);
+    let missing = tails.outcome.missing + tails.missing(sender.sent);
     let outcome = tails.outcome;
     server.stop()?;
     let at = |percentile| outcome.latency.value_at_percentile(percentile) as f64 / 1e3;
@@ -222,7 +175,7 @@ fn measure(bench: &Bench, name: &str, kinds: u64) -> Result<Vec<Row>> {
     };
     Ok(vec![
         row("gaps", (missing + outcome.odd) as f64, "", Bar::Below(1.0))
-            .detail("lines_per_s", numbers.sent as f64 / (run_ns / 1e9))
+            .detail("lines_per_s", sender.sent as f64 / (run_ns / 1e9))
             .detail("events", outcome.received as f64),
         row("CPU", cpu_percent, "%", Bar::Stated),
         row("p99", at(99.0), "us", Bar::Stated)

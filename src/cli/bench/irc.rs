@@ -5,13 +5,12 @@
 //! which it is summarised. Every line goes to a plain TAIL as well, which tells what IRC costs it.
 
 use std::io::Write as _;
-use std::net::TcpStream;
 
 use hdrhistogram::Histogram;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::error::{BenchError, Doing, Result};
+use super::error::{BenchError, Result};
 use super::machine::{self, Noise, NoiseMeter};
+use super::marked::{MARK, Numbered, Readers, WriteLine, numbers};
 use super::report::{Bar, Row};
 use super::server::Server;
 use super::spin::{connect, histogram, read_some, write_all};
@@ -21,9 +20,6 @@ use crate::clock::{Clock, Mono};
 /// Clients, and the channels they are in.
 const CLIENTS: usize = 1000;
 const CHANNELS: u64 = 100;
-
-/// Time from one line to the next, in ns: 10,000 lines a second.
-const LINE_NS: u64 = 100_000;
 
 /// Every so many lines one is for a channel: 10 a second for each.
 const EVERY: u64 = 10;
@@ -37,51 +33,20 @@ const DRAIN_NS: u64 = 10 * SECOND;
 /// The ring, in MiB: full after a few seconds, so that all of it is resident.
 const RING_MIB: u64 = 4;
 
-/// What stands before a line's number, and how many digits that has.
-const MARK: &[u8] = b"lc-line-";
-const DIGITS: usize = 10;
-
-/// Lines that are sent by the clock, whatever the server does.
-struct Numbers {
-    stream: TcpStream,
-    began: Mono,
-    sent: u64,
-    line: Vec<u8>,
-}
-
-impl Numbers {
-    fn new(server: &Server, began: Mono) -> Result<Self> {
-        Ok(Self { stream: connect(server.logs)?, began, sent: 0, line: Vec::new() })
-    }
-
-    /// Sends the lines that are due.
-    fn go(&mut self, now: Mono) -> Result<()> {
-        while self.due(self.sent) <= now {
-            self.line.clear();
-            let number = self.sent;
-            let channel = number / EVERY % CHANNELS;
-            let word = if number.is_multiple_of(EVERY) { "pick" } else { "pass" };
-            writeln!(
-                self.line,
-                "INFO [http-4] c.e.Line - {word}{channel:02}x lc-line-{number:010} and words up \
-                 to one hundred bytes."
-            )
-            .doing("write a line")?;
-            write_all(&mut self.stream, &self.line)?;
-            self.sent += 1;
-        }
-        Ok(())
-    }
-
-    /// When the line of that number was to be sent.
-    fn due(&self, number: u64) -> Mono {
-        self.began + number * LINE_NS
-    }
-}
+/// The line of that number: for its channel, or for none.
+const LINE: WriteLine = |line, number| {
+    let channel = number / EVERY % CHANNELS;
+    let word = if number.is_multiple_of(EVERY) { "pick" } else { "pass" };
+    writeln!(
+        line,
+        "INFO [http-4] c.e.Line - {word}{channel:02}x {MARK}{number:010} and words up to one \
+         hundred bytes."
+    )
+};
 
 /// Somebody who gets lines.
+#[derive(Default)]
 struct Reader {
-    stream: TcpStream,
     /// What came and is not a whole line yet.
     partial: Vec<u8>,
     /// How many lines came for it.
@@ -91,49 +56,37 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, partial: Vec::new(), received: 0, is_in: false }
-    }
-
-    /// Reads what there is; notes when each line was to be sent and came.
-    fn receive(
+    /// Takes in what came; notes when each line was to be sent and came.
+    fn take(
         &mut self,
-        piece: &mut [u8],
-        clock: &Clock,
-        numbers: Option<&Numbers>,
+        piece: &[u8],
+        now: Mono,
+        sender: Option<&Numbered>,
         latency: &mut Histogram<u64>,
-    ) -> Result<()> {
-        let Some(count) = read_some(&mut self.stream, piece)? else { return Ok(()) };
-        let now = clock.mono();
-        self.partial.extend_from_slice(&piece[..count]);
-        let Some(end) = memchr::memrchr(b'\n', &self.partial) else { return Ok(()) };
+    ) {
+        self.partial.extend_from_slice(piece);
+        let Some(end) = memchr::memrchr(b'\n', &self.partial) else { return };
         self.is_in |= memchr::memmem::find(&self.partial[..end], b" 366 ").is_some();
-        for place in memchr::memmem::find_iter(&self.partial[..end], MARK) {
-            let digits = self.partial[place + MARK.len()..].iter().take(DIGITS);
-            let number =
-                digits.fold(0, |all, digit| all * 10 + u64::from(digit.wrapping_sub(b'0')));
+        for number in numbers(&self.partial[..end], MARK) {
             self.received += 1;
-            if let Some(numbers) = numbers {
-                latency.saturating_record(now.saturating_sub(numbers.due(number)));
+            if let Some(sender) = sender {
+                latency.saturating_record(now.saturating_sub(sender.due(number)));
             }
         }
         self.partial.drain(..=end);
-        Ok(())
     }
 }
 
 /// Everybody in a channel.
 struct Clients {
-    epoll: Epoll,
-    readers: Vec<Reader>,
+    readers: Readers<Reader>,
     latency: Histogram<u64>,
 }
 
 impl Clients {
     /// Brings `count` clients in, each into its channel.
     fn join(clock: &Clock, server: &Server, count: usize) -> Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing("make an epoll")?;
-        let mut all = Self { epoll, readers: Vec::with_capacity(count), latency: histogram()? };
+        let mut all = Self { readers: Readers::new()?, latency: histogram()? };
         for index in 0..count {
             let mut stream = connect(server.irc)?;
             let channel = index as u64 % CHANNELS;
@@ -141,13 +94,11 @@ impl Clients {
                 "NICK bench{index}\r\nUSER bench 0 * :bench\r\nJOIN #logs-pick{channel:02}x\r\n"
             );
             write_all(&mut stream, hello.as_bytes())?;
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
-            all.epoll.add(&stream, event).doing("register a client")?;
-            all.readers.push(Reader::new(stream));
+            all.readers.add(stream, Reader::default())?;
             all.receive(clock, None, 0)?;
         }
         let began = clock.mono();
-        while all.readers.iter().any(|reader| !reader.is_in) {
+        while all.readers.all.iter().any(|reader| !reader.is_in) {
             all.receive(clock, None, 10)?;
             if clock.mono() - began > DRAIN_NS {
                 return Err(BenchError::Server("not every client of IRC joined".to_owned()));
@@ -157,16 +108,12 @@ impl Clients {
     }
 
     /// Reads what has come, or waits for it up to `wait_ms`.
-    fn receive(&mut self, clock: &Clock, numbers: Option<&Numbers>, wait_ms: u16) -> Result<()> {
-        let mut events = [EpollEvent::empty(); 256];
-        let ready = self.epoll.wait(&mut events, EpollTimeout::from(wait_ms)).doing("wait")?;
-        let mut piece = [0; 16384];
-        for event in &events[..ready] {
-            let index = usize::try_from(event.data()).unwrap_or(usize::MAX);
-            let Some(reader) = self.readers.get_mut(index) else { continue };
-            reader.receive(&mut piece, clock, numbers, &mut self.latency)?;
-        }
-        Ok(())
+    fn receive(&mut self, clock: &Clock, sender: Option<&Numbered>, wait_ms: u16) -> Result<()> {
+        let latency = &mut self.latency;
+        self.readers.receive(clock, wait_ms, |reader, piece, now| {
+            reader.take(piece, now, sender, latency);
+            Ok(())
+        })
     }
 
     /// How many lines of `sent` are still to come.
@@ -175,7 +122,7 @@ impl Clients {
             let first = index as u64 % CHANNELS * EVERY;
             sent.saturating_sub(first).div_ceil(EVERY * CHANNELS)
         };
-        let readers = self.readers.iter().enumerate();
+        let readers = self.readers.all.iter().enumerate();
         readers.map(|(index, reader)| due(index).saturating_sub(reader.received)).sum()
     }
 }
@@ -229,27 +176,29 @@ fn measure(bench: &Bench, clients: usize) -> Result<Outcome> {
     let clock = bench.clock;
     let server = bench.launcher.start_irc(&flags(["--size", &RING_MIB.to_string()]))?;
     let mut clients = Clients::join(&clock, &server, clients)?;
-    let mut tail = Reader::new(connect(server.questions)?);
-    write_all(&mut tail.stream, b"TAIL keyword=lc-line-\n")?;
+    let (mut tail, mut stream) = (Reader::default(), connect(server.questions)?);
+    write_all(&mut stream, format!("TAIL keyword={MARK}\n").as_bytes())?;
     let (mut tail_latency, mut piece) = (histogram()?, vec![0; 65536]);
     let meter = NoiseMeter::start(&clock, &[server.pid()]);
     let (began, cpu) = (clock.mono(), machine::run_ns(server.pid()));
-    let mut numbers = Numbers::new(&server, began)?;
+    let mut sender = Numbered::new(&server, began, LINE)?;
     let ns = bench.latency_ns.min(RUN_NS_MAX);
     while clock.mono() - began < ns {
-        numbers.go(clock.mono())?;
-        clients.receive(&clock, Some(&numbers), 0)?;
-        tail.receive(&mut piece, &clock, Some(&numbers), &mut tail_latency)?;
+        sender.go(clock.mono())?;
+        clients.receive(&clock, Some(&sender), 0)?;
+        if let Some(count) = read_some(&mut stream, &mut piece)? {
+            tail.take(&piece[..count], clock.mono(), Some(&sender), &mut tail_latency);
+        }
     }
     let run_ns = (clock.mono() - began) as f64;
     let cpu_percent = 100.0 * machine::run_ns(server.pid()).saturating_sub(cpu) as f64 / run_ns;
     let noise = meter.stop(&clock).timed();
     let ended = clock.mono();
-    while clients.missing(numbers.sent) > 0 && clock.mono() - ended < DRAIN_NS {
-        clients.receive(&clock, Some(&numbers), 10)?;
+    while clients.missing(sender.sent) > 0 && clock.mono() - ended < DRAIN_NS {
+        clients.receive(&clock, Some(&sender), 10)?;
     }
     let rss_bytes = machine::rss_bytes(server.pid());
-    let missing = clients.missing(numbers.sent);
+    let missing = clients.missing(sender.sent);
     server.stop()?;
     Ok(Outcome {
         channels: clients.latency,

@@ -33,6 +33,7 @@ mod irc;
 mod latency;
 mod lines;
 mod machine;
+mod marked;
 mod report;
 mod scan;
 mod server;

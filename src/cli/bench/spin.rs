@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 
 use super::error::{BenchError, Doing, Result};
 use super::lines::Lines;
+use super::marked::numbers;
 use super::server::Asker;
 use crate::clock::{Clock, Mono};
 
@@ -293,10 +294,7 @@ impl TailProbe {
         let now = clock.mono();
         self.partial.extend_from_slice(&scratch[..count]);
         let Some(end) = memchr::memrchr(b'\n', &self.partial) else { return Ok(()) };
-        let numbers: Vec<u64> =
-            self.partial[..end].split(|byte| *byte == b'\n').filter_map(probe_number).collect();
-        self.partial.drain(..=end);
-        for number in numbers {
+        for number in numbers(&self.partial[..end], MARK) {
             while let Some((sent, intended)) = self.pending.front().copied() {
                 if sent > number {
                     break;
@@ -306,6 +304,7 @@ impl TailProbe {
                 self.latency.saturating_record(now.saturating_sub(intended));
             }
         }
+        self.partial.drain(..=end);
         Ok(())
     }
 }
@@ -324,13 +323,6 @@ impl Actor for TailProbe {
         }
         self.receive(clock)
     }
-}
-
-/// The number in a line that carries the mark.
-fn probe_number(line: &[u8]) -> Option<u64> {
-    let place = memchr::memmem::find(line, MARK.as_bytes())? + MARK.len();
-    let digits = line[place..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    std::str::from_utf8(&line[place..place + digits]).ok()?.parse().ok()
 }
 
 /// Asks one question again as soon as it is answered.
@@ -455,12 +447,5 @@ mod tests {
         assert_eq!(schedule.due(131), Some(120));
         assert_eq!(schedule.due(131), Some(130));
         assert_eq!(schedule.due(131), None);
-    }
-
-    #[test]
-    fn probes_are_known_by_their_number() {
-        assert_eq!(probe_number(b"x lc-probe-0000000042 y"), Some(42));
-        assert_eq!(probe_number(b"FOUND: 0 matches"), None);
-        assert_eq!(probe_number(b"lc-probe-"), None);
     }
 }
