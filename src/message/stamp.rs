@@ -72,11 +72,6 @@ impl Times {
         Self { zone, date, yearless, quarter: i64::MIN, offsets: (0, 0) }
     }
 
-    /// The zone of times that name none.
-    pub fn zone(&self) -> &TimeZone {
-        &self.zone
-    }
-
     /// The second since the epoch at which clocks of the zone show `local`, itself counted as if
     /// they showed UTC. Of two such seconds the one nearer to `near` is meant, else the earlier.
     #[inline]

@@ -28,14 +28,6 @@ pub enum Exposition {
 }
 
 impl Exposition {
-    /// The media types that a page can be had as, the preferred one first.
-    pub const OFFERED: [&'static str; 2] = ["text/plain", "application/openmetrics-text"];
-
-    /// What is to be written for one of [`Self::OFFERED`].
-    pub fn of_media_type(media_type: &str) -> Self {
-        if media_type == Self::OFFERED[1] { Self::OpenMetrics } else { Self::Prometheus }
-    }
-
     /// The value of `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {

@@ -104,18 +104,6 @@ impl Kinds {
         *count += 1;
     }
 
-    /// Makes `kinds` show from the start, at zero.
-    pub fn declare(&mut self, kinds: impl IntoIterator<Item = &'static str>) {
-        for kind in kinds {
-            let last = KINDS_MAX - 1;
-            let is_known = self.iter().any(|(name, _)| name == kind);
-            let free = self.counts[..last].iter_mut().find(|(name, _)| name.is_empty());
-            if let Some((name, _)) = free.filter(|_| !is_known) {
-                *name = kind;
-            }
-        }
-    }
-
     /// Each kind and how many there were of it.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.counts.iter().copied().filter(|(name, _)| !name.is_empty())
@@ -196,8 +184,6 @@ mod tests {
         let names: Vec<&'static str> =
             (0..40).map(|at| &*Box::leak(format!("kind{at}").into_boxed_str())).collect();
         let mut kinds = Kinds::default();
-        kinds.declare([names[0], names[0], names[1]]);
-        assert_eq!(kinds.iter().collect::<Vec<_>>(), [("kind0", 0), ("kind1", 0)]);
         for _ in 0..2 {
             names.iter().for_each(|name| kinds.add(name));
         }

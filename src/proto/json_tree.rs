@@ -5,7 +5,7 @@
 //! ([`mod@parts`]), which tells a wrong entry from a wrong body.
 //!
 //! **Invariant:** no recursion: levels are as many as the tree's shape has, and values that are
-//! passed over as deep as [`JSON_DEPTH_MAX`].
+//! passed over as deep as [`JSON_DEPTH_MAX`](crate::limits::JSON_DEPTH_MAX).
 
 pub mod parts;
 mod skip;
@@ -14,8 +14,6 @@ use super::entries::{BadReason, BodyFailure};
 use super::tree::{Budget, Context, Found, LEVELS_MAX, Level, Odd, context, leaf};
 use crate::limits::JSON_KEY_BYTES_MAX;
 use skip::{Skip, Skipped};
-
-pub use crate::limits::JSON_DEPTH_MAX;
 
 /// What may stand where the walk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -70,12 +70,6 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The bytes of a text or message; `None` of what is none.
-    #[inline]
-    pub fn bytes(self) -> Option<&'a [u8]> {
-        if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
-    }
-
     /// The number, whatever its width; `None` of bytes.
     #[inline]
     pub fn number(self) -> Option<u64> {

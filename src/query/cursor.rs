@@ -220,17 +220,7 @@ impl Cursor {
         self.quota
     }
 
-    /// Lets a tail count from the next slice on, or write again: a quota of nothing, or of all.
-    pub fn set_counting(&mut self, is_counting: bool) {
-        self.set_quota(if is_counting { 0 } else { u64::MAX });
-    }
-
     /// How many records were counted instead of written, since this was last taken.
-    pub fn passed(&self) -> u64 {
-        self.passed
-    }
-
-    /// The same, and begins anew.
     pub fn take_passed(&mut self) -> u64 {
         std::mem::take(&mut self.passed)
     }

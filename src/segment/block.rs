@@ -61,11 +61,6 @@ impl<'a> Block<'a> {
         self.image.get(self.text_start as usize..self.text_end as usize).unwrap_or(&[])
     }
 
-    /// The number after the last slot.
-    pub fn end(&self) -> Seq {
-        Seq(self.first.0 + u64::from(self.count))
-    }
-
     /// The index of the slot of record `seq`; `None` where the block does not hold it.
     pub fn index_of(&self, seq: Seq) -> Option<u32> {
         let index = seq.0.checked_sub(self.first.0)?;

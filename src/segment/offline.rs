@@ -142,11 +142,6 @@ impl<R: ReadAt> Offline<R> {
         Seq(self.chosen.superblock.cleared)
     }
 
-    /// Every record below this went through a sync.
-    pub fn durable(&self) -> Seq {
-        Seq(self.chosen.superblock.durable)
-    }
-
     /// Whether the segment was closed cleanly; false while a server has it open.
     pub fn is_clean(&self) -> bool {
         self.chosen.superblock.clean

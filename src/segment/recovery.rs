@@ -111,7 +111,8 @@ impl<S: Store> Opening<S> {
     }
 
     /// Gives the store back; what was repaired so far stays repaired.
-    pub fn into_store(self) -> S {
+    #[cfg(test)]
+    pub(super) fn into_store(self) -> S {
         self.store
     }
 

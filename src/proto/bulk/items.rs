@@ -78,11 +78,6 @@ impl Items {
         self.codes.is_empty()
     }
 
-    /// How many were stored.
-    pub fn stored(&self) -> u64 {
-        self.stored
-    }
-
     /// How long it took, in milliseconds: to be said before anything is written.
     pub fn set_took_ms(&mut self, took_ms: u64) {
         self.took_ms = took_ms;
@@ -250,7 +245,7 @@ mod tests {
         items.set_took_ms(3);
         let head = "{\"took\":3,\"errors\":false,\"items\":[{\"create\":{\"status\":201}}";
         check(&items, &format!("{head},{{\"index\":{{\"status\":200}}}}]}}"));
-        assert_eq!((items.len(), items.stored(), items.is_empty()), (2, 2, false));
+        assert_eq!((items.len(), items.stored, items.is_empty()), (2, 2, false));
     }
 
     #[test]
@@ -267,7 +262,7 @@ mod tests {
              \"reason\":\"too many requests, try again later\"}}},\
              {\"create\":{\"status\":500,\"error\":{\"type\":\"exception\",\"reason\":\"tea\"}}}]}",
         );
-        assert_eq!(items.stored(), 0);
+        assert_eq!(items.stored, 0);
     }
 
     #[test]

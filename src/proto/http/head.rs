@@ -55,8 +55,6 @@ pub struct Request {
     bytes: Vec<u8>,
     method: Method,
     is_http_1_0: bool,
-    /// Whether the target is `*`.
-    is_asterisk: bool,
     path: Place,
     query: Place,
     /// Of an absolute target, which then counts instead of `Host`.
@@ -172,7 +170,6 @@ impl Request {
             bytes: Vec::with_capacity(target.len() + 32 * parsed.headers.len()),
             method: Method::from_token(method),
             is_http_1_0: version == 0,
-            is_asterisk: false,
             path: 0..0,
             query: 0..0,
             authority: None,
@@ -215,11 +212,6 @@ impl Request {
     /// What stands behind the `?`, as it came; for [`super::pairs`].
     pub fn query(&self) -> &[u8] {
         self.part(&self.query)
-    }
-
-    /// Whether the target is `*`: the server itself, not one of its paths.
-    pub fn is_asterisk(&self) -> bool {
-        self.is_asterisk
     }
 
     /// Whether the client speaks HTTP/1.0: no chunks in the answer.
@@ -271,11 +263,6 @@ impl Request {
     /// Whether the client waits for [`super::answer::CONTINUE`] before it sends the body.
     pub fn expects_continue(&self) -> bool {
         !self.is_http_1_0 && self.header("expect").is_some()
-    }
-
-    /// Bytes of memory that it holds.
-    pub fn held_bytes(&self) -> usize {
-        self.bytes.capacity() + self.headers.capacity() * size_of::<(Place, Place)>()
     }
 
     /// How the end of the body is found. Where that is not certain, nothing is guessed.

@@ -4,6 +4,7 @@ use serde_json::Value;
 use super::super::tree::Budget;
 use super::parts::{Elements, Members, Text};
 use super::*;
+use crate::limits::JSON_DEPTH_MAX;
 
 const LEVELS: &[Level] = &[
     Level { context: &[], context_number: 0, items: &[b"list"], items_number: 1 },

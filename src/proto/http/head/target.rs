@@ -14,7 +14,6 @@ impl Request {
             if self.method != Method::Options {
                 return Err(HttpError::Target("* (only for OPTIONS)"));
             }
-            self.is_asterisk = true;
             local = b"/";
         } else if let Some(behind) = behind_scheme(target) {
             let end = memchr::memchr2(b'/', b'?', behind).unwrap_or(behind.len());
