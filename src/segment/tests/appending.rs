@@ -1,5 +1,6 @@
 //! What was appended is there, in order, until the ring or a limit takes it.
 
+use super::support::served_and_damaged;
 use crate::level::Level;
 use crate::limits::LABEL_NAMES_MAX;
 use crate::segment::*;
@@ -18,23 +19,9 @@ fn record(text: &[u8]) -> NewRecord<'_> {
 
 /// Every visible record: number, text and labels.
 fn all(segment: &Segment<MemStore>) -> Vec<(u64, Vec<u8>, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut next = segment.block_containing(segment.tail());
-    while let Some(id) = next {
-        let block = segment.block(id).unwrap();
-        for index in 0..block.count {
-            let seq = block.first.0 + u64::from(index);
-            if seq < segment.tail().0 || block.is_gap(index) {
-                continue;
-            }
-            let record = block.record(index).unwrap();
-            assert_eq!(record.seq.0, seq);
-            found.push((seq, record.text.to_vec(), record.labels.to_vec()));
-        }
-        next = segment.next_block(id);
-    }
-    assert_eq!(found.len() as u64, segment.records());
-    found
+    let (found, damaged) = served_and_damaged(segment);
+    assert_eq!(damaged, 0);
+    found.into_iter().map(|(seq, (text, labels))| (seq, text, labels)).collect()
 }
 
 #[test]

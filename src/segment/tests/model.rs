@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
+use super::support::each_visible;
 use crate::level::Level;
 use crate::segment::*;
 
@@ -172,35 +173,25 @@ impl Pair {
 
     fn read(&self) -> Vec<Kept> {
         let mut found = Vec::new();
-        let mut next = self.segment.block_containing(self.segment.tail());
-        while let Some(id) = next {
-            let block = self.segment.block(id).unwrap();
-            for index in 0..block.count {
-                let seq = Seq(block.first.0 + u64::from(index));
-                if seq < self.segment.tail() || block.is_gap(index) {
-                    continue;
-                }
-                let record = block.record(index).unwrap();
-                if let Some(last) = record.text.len().checked_sub(1) {
-                    let offset = block.slot(index).text_offset;
-                    assert_eq!(block.index_at(offset), Some(index));
-                    assert_eq!(block.index_at(offset + last as u32), Some(index));
-                    assert_eq!(block.index_at(offset + last as u32 + 1), None);
-                }
-                assert_eq!(block.index_of(seq), Some(index));
-                found.push(Kept {
-                    seq: seq.0,
-                    text: record.text.to_vec(),
-                    labels: record.labels.to_vec(),
-                    level: record.level,
-                    received_ns: record.received_ns,
-                    event_ns: record.event_ns,
-                    cut: record.cut,
-                });
+        each_visible(&self.segment, |block, index, seq| {
+            let record = block.record(index).unwrap();
+            if let Some(last) = record.text.len().checked_sub(1) {
+                let offset = block.slot(index).text_offset;
+                assert_eq!(block.index_at(offset), Some(index));
+                assert_eq!(block.index_at(offset + last as u32), Some(index));
+                assert_eq!(block.index_at(offset + last as u32 + 1), None);
             }
-            next = self.segment.next_block(id);
-        }
-        assert_eq!(found.len() as u64, self.segment.records());
+            assert_eq!(block.index_of(seq), Some(index));
+            found.push(Kept {
+                seq: seq.0,
+                text: record.text.to_vec(),
+                labels: record.labels.to_vec(),
+                level: record.level,
+                received_ns: record.received_ns,
+                event_ns: record.event_ns,
+                cut: record.cut,
+            });
+        });
         found
     }
 

@@ -133,30 +133,39 @@ pub fn served<S: Store>(segment: &Segment<S>) -> BTreeMap<u64, Known> {
 /// Every record that `segment` serves, and how many it says are damaged.
 pub fn served_and_damaged<S: Store>(segment: &Segment<S>) -> (BTreeMap<u64, Known>, u64) {
     let mut found = BTreeMap::new();
-    let mut next = segment.block_containing(segment.tail());
     let mut damaged = 0;
+    each_visible(segment, |block, index, seq| match block.record(index) {
+        Ok(record) => {
+            assert_eq!(record.seq, seq);
+            found.insert(seq.0, (record.text.to_vec(), record.labels.to_vec()));
+        }
+        Err(Damaged { seq: said }) => {
+            assert_eq!(said, seq);
+            damaged += 1;
+        }
+    });
+    (found, damaged)
+}
+
+/// Shows every slot of a visible record, oldest first: its block, its place there, its number. The
+/// numbers grow, and there are as many as the segment says.
+pub fn each_visible<S: Store>(segment: &Segment<S>, mut show: impl FnMut(&Block<'_>, u32, Seq)) {
+    let mut next = segment.block_containing(segment.tail());
+    let (mut count, mut before) = (0, None);
     while let Some(id) = next {
         let block = segment.block(id).unwrap();
         for index in 0..block.count {
-            let seq = block.first.0 + u64::from(index);
-            if seq < segment.tail().0 || block.is_gap(index) {
+            let seq = Seq(block.first.0 + u64::from(index));
+            if seq < segment.tail() || block.is_gap(index) {
                 continue;
             }
-            match block.record(index) {
-                Ok(record) => {
-                    let known = (record.text.to_vec(), record.labels.to_vec());
-                    assert!(found.insert(seq, known).is_none(), "number {seq} twice");
-                }
-                Err(Damaged { seq: said }) => {
-                    assert_eq!(said.0, seq);
-                    damaged += 1;
-                }
-            }
+            assert!(before < Some(seq), "number {} after {before:?}", seq.0);
+            (count, before) = (count + 1, Some(seq));
+            show(&block, index, seq);
         }
         next = segment.next_block(id);
     }
-    assert_eq!(found.len() as u64 + damaged, segment.records(), "count of visible records");
-    (found, damaged)
+    assert_eq!(count, segment.records(), "count of visible records");
 }
 
 /// Every record that is read offline from `image`, and not cleared.
