@@ -370,22 +370,14 @@ pub(super) const QUESTIONS: &[&str] = &[
 pub(super) fn naive(query: &str, segment: &Memory) -> Vec<Vec<u8>> {
     let mut filter = question(query).filter;
     let mut found = Vec::new();
-    let mut next = segment.block_containing(segment.tail());
-    while let Some(id) = next {
-        let block = segment.block(id).unwrap();
-        for index in 0..block.count {
-            let record = block.record(index).unwrap();
-            if record.seq >= segment.tail()
-                && filter.matches(record.text, record.level, record.received_ns, record.labels)
-            {
-                let mut line = Vec::new();
-                let mut time = LocalTime::new(TimeZone::UTC);
-                render(Format::Text, Stamp::Received, &record, &mut time, &mut line);
-                found.push(line);
-            }
+    each_record(segment, |record| {
+        if filter.matches(record.text, record.level, record.received_ns, record.labels) {
+            let mut line = Vec::new();
+            let mut time = LocalTime::new(TimeZone::UTC);
+            render(Format::Text, Stamp::Received, record, &mut time, &mut line);
+            found.push(line);
         }
-        next = segment.next_block(id);
-    }
+    });
     found
 }
 

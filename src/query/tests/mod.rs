@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::level::Level;
-use crate::segment::{Geometry, MemStore, NewRecord, Options, Segment, Store, StreamRef};
+use crate::segment::{Geometry, MemStore, NewRecord, Options, Record, Segment, Store, StreamRef};
 
 /// 2026-11-20 10:00:00 UTC.
 const NOW: u64 = 1_795_168_800_000_000_000;
@@ -52,6 +52,20 @@ fn filled(lines: &[&str]) -> Memory {
         append(&mut segment, line.as_bytes(), Level::Info, at, b"host=10.0.0.5");
     }
     segment
+}
+
+/// Shows every visible record, oldest first.
+fn each_record(segment: &Memory, mut show: impl FnMut(&Record<'_>)) {
+    let mut next = segment.block_containing(segment.tail());
+    while let Some(block) = next.and_then(|id| segment.block(id)) {
+        for index in 0..block.count {
+            let record = block.record(index).unwrap();
+            if record.seq >= segment.tail() {
+                show(&record);
+            }
+        }
+        next = segment.next_block(block.sequence);
+    }
 }
 
 fn question(text: &str) -> Query {

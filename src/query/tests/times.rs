@@ -213,19 +213,15 @@ proptest! {
         let words = format!("{} time={stamp} format={format}", QUESTIONS[asked]);
         let mut query = question(&words);
         let mut found = Vec::new();
-        let mut next = segment.block_containing(segment.tail());
-        while let Some(block) = next.and_then(|id| segment.block(id)) {
-            for record in (0..block.count).map(|index| block.record(index).unwrap()) {
-                let at = query.stamp.of(record.received_ns, record.event_ns);
-                if query.filter.matches(record.text, record.level, at, record.labels) {
-                    let mut line = Vec::new();
-                    let mut time = LocalTime::new(TimeZone::UTC);
-                    render(query.format, query.stamp, &record, &mut time, &mut line);
-                    found.push((at, record.seq, line));
-                }
+        each_record(&segment, |record| {
+            let at = query.stamp.of(record.received_ns, record.event_ns);
+            if query.filter.matches(record.text, record.level, at, record.labels) {
+                let mut line = Vec::new();
+                let mut time = LocalTime::new(TimeZone::UTC);
+                render(query.format, query.stamp, record, &mut time, &mut line);
+                found.push((at, record.seq, line));
             }
-            next = segment.next_block(block.sequence);
-        }
+        });
         let limit = limit.unwrap_or(usize::MAX);
         match order {
             "time" => {
