@@ -14,11 +14,10 @@ use std::io::Write as _;
 use super::cursor::{Run, Slice, slots_ahead};
 use super::filter::Weight;
 use super::matcher::Scan;
-use super::regex::Budget;
 use super::{Filter, Query, Stamp};
 use crate::clock::Wall;
 use crate::level::Level;
-use crate::limits::{HITS_BUCKETS_MAX, HITS_BUCKETS_PER_SLICE, QUERY_SKIPS_MAX, QUERY_SLICE_NS};
+use crate::limits::{HITS_BUCKETS_MAX, HITS_BUCKETS_PER_SLICE, QUERY_SKIPS_MAX};
 use crate::segment::{BlockId, Segment, Seq, Store, Summary};
 
 /// Nanoseconds in a millisecond.
@@ -276,14 +275,7 @@ impl Hits {
             let Some(block) = segment.block(id) else { return };
             self.scanned_bytes += self.scan.open(&self.filter, &block, slots, false);
         }
-        let Some(block) = self.scan.block.and_then(|id| segment.block(id)) else {
-            // The ring took it.
-            return self.scan.close(&mut self.filter);
-        };
-        let mut budget = Budget::new(QUERY_SLICE_NS);
-        if !self.scan.run(&mut self.filter, &block, &mut budget) {
-            return;
-        }
+        let Some(block) = self.scan.search(&mut self.filter, segment) else { return };
         for index in std::mem::take(&mut self.scan.hits) {
             let slot = block.slot(index);
             let is_there = block.first.0 + u64::from(index) >= segment.tail().0;

@@ -8,8 +8,10 @@ use super::filter::{Filter, Lead, Sender, Stream};
 use super::needle::Needle;
 use super::regex::{Budget, Hint};
 use super::which_time::Stamp;
-use crate::limits::{QUERY_WINDOW_BYTES_MAX, QUERY_WINDOW_SLOTS_MAX, STREAMS_REMEMBERED};
-use crate::segment::{Block, BlockId, SLOT_BYTES, Seq, Slot};
+use crate::limits::{
+    QUERY_SLICE_NS, QUERY_WINDOW_BYTES_MAX, QUERY_WINDOW_SLOTS_MAX, STREAMS_REMEMBERED,
+};
+use crate::segment::{Block, BlockId, SLOT_BYTES, Segment, Seq, Slot, Store};
 
 /// The search of one window, which can stop in its middle.
 #[derive(Debug)]
@@ -117,8 +119,23 @@ impl Scan {
         }
     }
 
+    /// Goes on with the open window, for so long as a slice may take: its block once the window is
+    /// searched to its end. Where the ring has taken the block, the window is closed.
+    pub fn search<'s, S: Store>(
+        &mut self,
+        filter: &mut Filter,
+        segment: &'s Segment<S>,
+    ) -> Option<Block<'s>> {
+        let Some(block) = self.block.and_then(|id| segment.block(id)) else {
+            self.close(filter);
+            return None;
+        };
+        let mut budget = Budget::new(QUERY_SLICE_NS);
+        self.run(filter, &block, &mut budget).then_some(block)
+    }
+
     /// Searches until the window ends, or `budget` is spent; whether it has ended.
-    pub fn run(&mut self, filter: &mut Filter, block: &Block<'_>, budget: &mut Budget) -> bool {
+    fn run(&mut self, filter: &mut Filter, block: &Block<'_>, budget: &mut Budget) -> bool {
         while self.next < self.slots.1 {
             let candidate = if self.is_paused || self.lead_is_blind() {
                 Some(Candidate { index: self.next, fits: false })

@@ -1,9 +1,8 @@
 //! Where a cursor goes: from window to window, past blocks that hold no hit.
 
 use super::{Cursor, Phase};
-use crate::limits::{QUERY_SKIPS_MAX, QUERY_SLICE_NS};
+use crate::limits::QUERY_SKIPS_MAX;
 use crate::query::filter::Weight;
-use crate::query::regex::Budget;
 use crate::segment::{BlockId, Segment, Seq, Store};
 
 /// What there is to search next.
@@ -39,15 +38,9 @@ impl Cursor {
             let opened = self.scan.open(&self.filter, &block, slots, self.backwards);
             self.scanned_bytes += opened;
         }
-        let Some(block) = self.scan.block.and_then(|id| segment.block(id)) else {
-            self.abandon_window();
-            return Search::Going;
-        };
-        let mut budget = Budget::new(QUERY_SLICE_NS);
-        if self.scan.run(&mut self.filter, &block, &mut budget) {
-            Search::Searched(block.sequence)
-        } else {
-            Search::Going
+        match self.scan.search(&mut self.filter, segment) {
+            Some(block) => Search::Searched(block.sequence),
+            None => Search::Going,
         }
     }
 
