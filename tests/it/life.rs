@@ -239,9 +239,7 @@ fn idle_means_idle() {
     server.send_until("x\n", 1);
     server.ask("SYNC");
     let _log = server.log_peer();
-    let mut session = server.question_peer();
-    session.write("SESSION\nPING\n");
-    while session.line().expect("the session is open") != "PONG" {}
+    let mut session = server.session();
     let mut turns = || {
         session.write("STATS\n");
         let line = session.line().unwrap();
@@ -249,9 +247,7 @@ fn idle_means_idle() {
         rest.split(',').next().unwrap().parse::<u64>().unwrap()
     };
     // The sync of the line, the last answers and their timers run out first.
-    let (mut quiet, mut idle) = (server.question_peer(), u64::MAX);
-    quiet.write("SESSION\nPING\n");
-    while quiet.line().expect("the session is open") != "PONG" {}
+    let (mut quiet, mut idle) = (server.session(), u64::MAX);
     for _ in 0..5 {
         let before = turns();
         assert!(quiet.is_quiet_for(Duration::from_millis(1_500)));

@@ -281,9 +281,7 @@ fn a_fin_never_ends_an_answer() {
 #[test]
 fn a_session_stays_open_until_the_client_ends_it() {
     let server = holding(&["a"]);
-    let mut peer = server.question_peer();
-    peer.write("SESSION\nPING\n");
-    while peer.line().expect("the session is open") != "PONG" {}
+    let mut peer = server.session();
     assert!(peer.is_quiet_for(Duration::from_millis(300)), "the session was ended");
     peer.write("COUNT\n");
     assert_eq!(peer.line().as_deref(), Some("COUNT: 1"));

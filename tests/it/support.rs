@@ -18,8 +18,6 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::peer::Peer;
-
 /// How long anything may take before a test gives up. Generous: the build is not optimised and the
 /// machine may be busy; what is a promise about time is tested by its own bound.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -422,18 +420,6 @@ impl Server {
     pub fn syslog(&self, transport: &str) -> SocketAddr {
         let found = listeners_by(&self.stderr(), "syslog", Some(transport));
         *found.first().unwrap_or_else(|| panic!("no syslog over {transport}:\n{}", self.stderr()))
-    }
-
-    /// A connection for log lines.
-    #[track_caller]
-    pub fn log_peer(&self) -> Peer {
-        Peer::to(self.logs)
-    }
-
-    /// A connection for questions.
-    #[track_caller]
-    pub fn question_peer(&self) -> Peer {
-        Peer::to(self.questions)
     }
 
     /// Sends `bytes` to the log port as `nc -N` does. What the server took is in the ring when

@@ -1,14 +1,15 @@
 //! One connection over HTTP, as a strict client has it: what is no good HTTP/1.1 fails the test.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::Value;
 
-use crate::peer::connect;
+use crate::peer::Peer;
 use crate::support::Server;
 
 /// An answer, read to its end.
@@ -76,105 +77,48 @@ impl Head {
     }
 }
 
-/// A connection; every wait on it ends at the deadline.
+/// A connection; what it can do as any [`Peer`] it can do here.
 pub struct Web {
-    stream: TcpStream,
-    /// Read, but not asked for yet.
-    unread: Vec<u8>,
+    peer: Peer,
+}
+
+impl Deref for Web {
+    type Target = Peer;
+
+    fn deref(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+impl DerefMut for Web {
+    fn deref_mut(&mut self) -> &mut Peer {
+        &mut self.peer
+    }
 }
 
 impl Web {
     #[track_caller]
     pub fn to(addr: SocketAddr) -> Self {
-        Self { stream: connect(addr), unread: Vec::new() }
+        Self { peer: Peer::to(addr) }
     }
 
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
+    /// The next line of a head or between chunks, which must end in CRLF.
     #[track_caller]
-    pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).unwrap();
-    }
-
-    /// Says that nothing more comes.
-    pub fn shut(&self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
-    }
-
-    /// Reads more; whether there was any before the server closed.
-    #[track_caller]
-    fn more(&mut self) -> bool {
-        let mut more = [0; 16 << 10];
-        let count = self.stream.read(&mut more).unwrap_or_else(|error| {
-            panic!("{error} behind {:?}", String::from_utf8_lossy(&self.unread))
-        });
-        self.unread.extend(&more[..count]);
-        count > 0
-    }
-
-    /// The next line, which must end in CRLF.
-    #[track_caller]
-    fn line(&mut self) -> String {
-        loop {
-            if let Some(end) = self.unread.iter().position(|&byte| byte == b'\n') {
-                let line: Vec<u8> = self.unread.drain(..=end).collect();
-                let line = line.strip_suffix(b"\r\n").expect("CRLF");
-                return String::from_utf8(line.to_vec()).expect("UTF-8");
-            }
-            assert!(self.more(), "closed in {:?}", String::from_utf8_lossy(&self.unread));
-        }
-    }
-
-    /// So many bytes.
-    #[track_caller]
-    fn bytes(&mut self, count: usize) -> Vec<u8> {
-        while self.unread.len() < count {
-            assert!(self.more(), "closed {} bytes early", count - self.unread.len());
-        }
-        self.unread.drain(..count).collect()
-    }
-
-    /// Whether the server has closed, and everything is read.
-    #[track_caller]
-    pub fn is_at_end(&mut self) -> bool {
-        self.unread.is_empty() && !self.more()
-    }
-
-    /// Everything until the server closes.
-    #[track_caller]
-    pub fn rest(&mut self) -> Vec<u8> {
-        while self.more() {}
-        std::mem::take(&mut self.unread)
-    }
-
-    /// Whether the server closes now, and says nothing before.
-    #[track_caller]
-    pub fn is_closed(&mut self) -> bool {
-        let rest = loop {
-            let mut more = [0; 1024];
-            match self.stream.read(&mut more) {
-                Ok(0) => break &self.unread,
-                Ok(count) => self.unread.extend(&more[..count]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => break &self.unread,
-                Err(_) => return false,
-            }
-        };
-        assert!(rest.is_empty(), "it says {:?}", String::from_utf8_lossy(rest));
-        true
+    fn head_line(&mut self) -> String {
+        let line = self.line().expect("closed in a head, or between chunks");
+        line.strip_suffix('\r').expect("CRLF").to_owned()
     }
 
     /// The head of the next answer.
     #[track_caller]
     pub fn head(&mut self) -> Head {
-        let first = self.line();
+        let first = self.head_line();
         let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
         let status = status.and_then(|digits| digits.parse().ok());
         let status = status.unwrap_or_else(|| panic!("no status line: {first:?}"));
         let mut headers = Vec::new();
         loop {
-            let line = self.line();
+            let line = self.head_line();
             if line.is_empty() {
                 break;
             }
@@ -187,7 +131,7 @@ impl Web {
     /// The next chunk of a body; empty where it was the last.
     #[track_caller]
     pub fn chunk(&mut self) -> Vec<u8> {
-        let size = self.line();
+        let size = self.head_line();
         let size = usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("{size:?}"));
         let data = self.bytes(size);
         assert_eq!(self.bytes(2), b"\r\n");

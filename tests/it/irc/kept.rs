@@ -1,47 +1,27 @@
 //! Filters and alerts over a restart, on the real server.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
 
-use crate::peer::connect;
+use crate::peer::Peer;
 use crate::support::{Server, setup, temp_dir, wait_until};
 
 /// Somebody who asks LogBot.
 struct Asker {
-    input: BufReader<TcpStream>,
+    peer: Peer,
 }
 
 impl Asker {
     fn new(server: &Server) -> Self {
-        let mut asker = Self { input: BufReader::new(connect(server.irc)) };
-        asker.send("NICK ann\r\nUSER ann 0 * :ann\r\n");
-        asker.until(" 422 ", " 376 ");
-        asker
-    }
-
-    fn send(&mut self, text: &str) {
-        self.input.get_mut().write_all(text.as_bytes()).unwrap();
-    }
-
-    /// The lines up to one that holds either.
-    fn until(&mut self, one: &str, other: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            assert!(self.input.read_line(&mut line).unwrap() > 0, "closed behind {lines:?}");
-            let is_last = line.contains(one) || line.contains(other);
-            lines.push(line);
-            if is_last {
-                return lines;
-            }
-        }
+        let mut peer = Peer::to(server.irc);
+        peer.write("NICK ann\r\nUSER ann 0 * :ann\r\n");
+        peer.lines_until(|line| line.contains(" 422 ") || line.contains(" 376 "));
+        Self { peer }
     }
 
     /// What LogBot answers.
     fn ask(&mut self, command: &str) -> Vec<String> {
-        self.send(&format!("PRIVMSG LogBot :{command}\r\nPING done\r\n"));
-        let mut lines = self.until(" PONG ", " PONG ");
+        self.peer.write(format!("PRIVMSG LogBot :{command}\r\nPING done\r\n"));
+        let mut lines = self.peer.lines_until(|line| line.contains(" PONG "));
         lines.pop();
         let text = |line: String| line.split_once(" :").map(|(_, text)| text.trim_end().to_owned());
         lines.into_iter().filter_map(text).collect()

@@ -85,12 +85,7 @@ fn next(peer: &mut Peer) -> String {
 /// Reads up to a line that says `words`, which it gives.
 #[track_caller]
 fn until(peer: &mut Peer, words: &str) -> String {
-    loop {
-        let line = next(peer);
-        if line.contains(words) {
-            return line;
-        }
-    }
+    peer.lines_until(|line| line.contains(words)).pop().expect("the last is it")
 }
 
 #[test]
