@@ -2,18 +2,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{BINARY, Server, contents, segment_file, start_in, temp_dir, wait_until};
+use crate::program;
+use crate::support::{Server, contents, segment_file, start_in, temp_dir, wait_until};
 
+/// Runs the binary, which must end with `code`; gives what it says, and where it fails what it
+/// says of that.
 #[track_caller]
 fn run(args: &[&str], code: i32) -> String {
-    let Output { status, stdout, stderr } =
-        Command::new(BINARY).args(args).env("TZ", "UTC").stdin(Stdio::null()).output().unwrap();
-    let (out, error) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr));
-    assert_eq!(status.code(), Some(code), "{args:?}: {out}{error}");
-    if code == 0 { out } else { format!("{out}{error}") }
+    let ran = program::run(args);
+    assert_eq!(ran.code, Some(code), "{args:?}: {}{}", ran.stdout, ran.stderr);
+    if code == 0 { ran.stdout } else { ran.stdout + &ran.stderr }
 }
 
 fn text(path: &Path) -> &str {

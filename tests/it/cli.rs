@@ -3,70 +3,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{
-    BINARY, listener, segment_file, setup, start, start_in, temp_dir, wait_until,
-};
-
-/// The binary with `args`, in an environment that says nothing.
-fn logcaster(args: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
-    for (name, _) in std::env::vars() {
-        let is_ours = name.starts_with("LOGCASTER_") || name == "NO_COLOR";
-        if is_ours || ["LOG_LEVEL", "MAX_CLIENTS", "MAX_BUFFER_SIZE"].contains(&name.as_str()) {
-            command.env_remove(name);
-        }
-    }
-    command.env_remove("PERSISTENCE_PATH").env("TZ", "UTC").args(args);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// How a run ended and what it wrote.
-#[derive(Debug, PartialEq, Eq)]
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        Ran {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
-
-fn run(args: &[&str]) -> Ran {
-    logcaster(args).output().unwrap().into()
-}
-
-/// Runs with `input` on standard input.
-fn run_with(args: &[&str], input: &[u8]) -> Ran {
-    let mut child = logcaster(args).stdin(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let writer = thread::spawn(move || stdin.write_all(&input));
-    let output = child.wait_with_output().unwrap();
-    // The program may end before it has read everything, which is then what the test looks at.
-    let _ = writer.join().unwrap();
-    output.into()
-}
-
-/// Succeeds, silently on stderr; gives stdout.
-#[track_caller]
-fn ok(ran: Ran) -> String {
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
-    ran.stdout
-}
+use crate::program::{Ran, logcaster, ok, run, run_with};
+use crate::support::{listener, segment_file, setup, start, start_in, temp_dir, wait_until};
 
 #[test]
 fn what_is_not_understood_is_one_line_and_exit_code_2() {

@@ -5,14 +5,13 @@ use std::net::{Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::thread;
 
 use nix::sys::signal::Signal;
 
 use crate::peer::Peer;
+use crate::program::{ok, run, run_with};
 use crate::support::{
-    BINARY, DEADLINE, Server, listeners, segment_file, setup, start, start_in, temp_dir, wait_until,
+    DEADLINE, Server, listeners, segment_file, setup, start, start_in, temp_dir, wait_until,
 };
 
 /// A socket that sends to the server's UDP port.
@@ -321,29 +320,6 @@ fn syslog_connections_count_as_log_clients() {
     }
 }
 
-/// Runs the program with `args`, `input` on its standard input.
-fn run(args: &[&str], input: &[u8]) -> Output {
-    let mut command = Command::new(BINARY);
-    command.env_remove("LOGCASTER_ADDR").env_remove("LOGCASTER_LOG_ADDR").env("TZ", "UTC");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.args(args).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let writer = thread::spawn(move || stdin.write_all(&input));
-    let output = child.wait_with_output().unwrap();
-    // A program that was refused has not read it.
-    let _ = writer.join().unwrap();
-    output
-}
-
-/// What a run that succeeds says.
-#[track_caller]
-fn said(output: Output) -> String {
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
-    String::from_utf8(output.stdout).unwrap()
-}
-
 #[test]
 fn clients_reach_a_unix_socket() {
     let dir = temp_dir();
@@ -354,23 +330,20 @@ fn clients_reach_a_unix_socket() {
     let (logs, questions) = (format!("unix:{logs}"), format!("unix:{questions}"));
     let lines: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
     for args in [&["send", "--addr", &logs][..], &["send", "--retry", "--addr", &logs]] {
-        assert_eq!(said(run(args, lines.as_bytes())), "");
+        assert_eq!(ok(run_with(args, lines.as_bytes())), "");
     }
-    assert_eq!(said(run(&["ping", "--ready", "--addr", &questions], b"")), "PONG ready\n");
-    assert_eq!(said(run(&["query", "--addr", &questions, "COUNT"], b"")), "COUNT: 100000\n");
-    let tail = said(run(&["tail", "-n", "2", "--addr", &questions], b""));
+    assert_eq!(ok(run(&["ping", "--ready", "--addr", &questions])), "PONG ready\n");
+    assert_eq!(ok(run(&["query", "--addr", &questions, "COUNT"])), "COUNT: 100000\n");
+    let tail = ok(run(&["tail", "-n", "2", "--addr", &questions]));
     assert!(tail.lines().count() == 2 && tail.ends_with("line 49999\n"), "{tail}");
     // Whoever may open the socket may do everything.
-    let cleared = said(run(&["query", "--addr", &questions, "CLEAR"], b""));
+    let cleared = ok(run(&["query", "--addr", &questions, "CLEAR"]));
     assert_eq!(cleared, "OK: cleared 100000 logs\n");
     server.stop();
-    let gone = run(&["query", "--addr", &questions, "COUNT"], b"");
-    assert_eq!(gone.status.code(), Some(2));
-    let stderr = String::from_utf8(gone.stderr).unwrap();
-    assert_eq!(
-        stderr,
-        format!("logcaster: connect to {questions}: No such file or directory (os error 2)\n")
-    );
+    let gone = run(&["query", "--addr", &questions, "COUNT"]);
+    let why =
+        format!("logcaster: connect to {questions}: No such file or directory (os error 2)\n");
+    assert_eq!((gone.code, gone.stderr), (Some(2), why));
 }
 
 #[test]
@@ -378,10 +351,9 @@ fn a_socket_of_datagrams_is_named_to_who_wants_a_connection() {
     let dir = temp_dir();
     let (_, text) = socket_in(dir.path(), "log");
     let _server = start(&["--unix", &text]);
-    let refused = run(&["send", "--addr", &format!("unix:{text}")], b"x\n");
-    let stderr = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr.contains("a socket for datagrams"), "{stderr}");
+    let refused = run_with(&["send", "--addr", &format!("unix:{text}")], b"x\n");
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("a socket for datagrams"), "{}", refused.stderr);
 }
 
 #[test]

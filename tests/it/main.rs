@@ -7,6 +7,7 @@
 
 mod json;
 mod peer;
+mod program;
 mod support;
 mod web;
 

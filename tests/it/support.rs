@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::program::without_environment;
+
 /// How long anything may take before a test gives up. Generous: the build is not optimised and the
 /// machine may be busy; what is a promise about time is tested by its own bound.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -166,12 +168,7 @@ impl Setup {
                 shell
             }
         };
-        for (name, _) in std::env::vars() {
-            if name.starts_with("LOGCASTER_") || name == "LOG_LEVEL" || name == "MAX_CLIENTS" {
-                command.env_remove(name);
-            }
-        }
-        command.env_remove("MAX_BUFFER_SIZE").env_remove("PERSISTENCE_PATH").env("TZ", "UTC");
+        without_environment(&mut command);
         let http = self.http.unwrap_or(0).to_string();
         command.args(["serve", "-p", "0", "-q", "0", "--http-port", &http]).args(&self.args);
         if let Some(port) = self.irc {
