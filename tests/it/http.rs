@@ -2,18 +2,14 @@
 
 use std::io::Write;
 
-use crate::support::{Server, setup};
-use crate::web::{Web, chunked, request};
+use crate::support::setup;
+use crate::web::{Web, chunked, request, start_web};
 
 const RAW: &str = "POST /insert/raw HTTP/1.1";
 
-fn web() -> Server {
-    setup(&[]).http().start()
-}
-
 #[test]
 fn requests_follow_each_other_on_one_connection() {
-    let server = web();
+    let server = start_web();
     let mut web = server.web();
     for round in 0..100 {
         let answer = web.post("/insert/raw", format!("line {round}\n")).is(204);
@@ -29,7 +25,7 @@ fn requests_follow_each_other_on_one_connection() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order_however_they_are_split() {
-    let server = web();
+    let server = start_web();
     let all = [
         request("GET /health/live HTTP/1.1", b""),
         request(RAW, b"one\ntwo"),
@@ -77,7 +73,7 @@ fn pipelined_requests_are_answered_in_order_however_they_are_split() {
 
 #[test]
 fn a_body_is_asked_for_where_it_is_wanted_and_only_there() {
-    let server = web();
+    let server = start_web();
     let mut web = server.web();
     let expect = "\nHost: localhost\nContent-Length: 4\nExpect: 100-continue\n";
     let head = |line: &str| format!("{line}{expect}\n").replace('\n', "\r\n");
@@ -107,7 +103,7 @@ fn a_body_is_asked_for_where_it_is_wanted_and_only_there() {
 
 #[test]
 fn head_is_answered_as_get_without_the_body() {
-    let server = web();
+    let server = start_web();
     server.post("/insert/raw", "line\n".repeat(100)).is(204);
     let mut web = server.web();
     for target in ["/", "/health", "/ready", "/metrics", "/api/query", "/api/hits", "/api/stats"] {
@@ -125,7 +121,7 @@ fn head_is_answered_as_get_without_the_body() {
 
 #[test]
 fn the_page_is_sent_once_and_then_only_asked_about() {
-    let server = web();
+    let server = start_web();
     let mut web = server.web();
     let browser = "GET / HTTP/1.1\nAccept: text/html,application/xhtml+xml,*/*;q=0.8";
     let page = web.ask(browser, b"").is(200);
@@ -159,7 +155,7 @@ fn the_page_is_sent_once_and_then_only_asked_about() {
 
 #[test]
 fn an_answer_is_compressed_for_whoever_takes_that() {
-    let server = web();
+    let server = start_web();
     server.post("/insert/raw", "the same line again\n".repeat(500)).is(204);
     let mut web = server.web();
     for target in ["/api/query", "/metrics", "/api/query?format=csv"] {
@@ -202,7 +198,7 @@ fn everything_lies_below_the_prefix() {
 
 #[test]
 fn what_is_not_there_is_told_and_what_is_allowed() {
-    let server = web();
+    let server = start_web();
     let mut web = server.web();
     let cases = [
         ("DELETE /health", 405, Some("GET, HEAD, OPTIONS")),
@@ -269,7 +265,7 @@ fn only_pages_that_are_allowed_may_read_and_send() {
 
 #[test]
 fn an_old_client_is_answered_until_the_connection_ends() {
-    let server = web();
+    let server = start_web();
     for (text, is_half_closed) in [("one", true), ("two", false)] {
         let mut web = server.web();
         let length = text.len();
@@ -305,7 +301,7 @@ fn an_old_client_is_answered_until_the_connection_ends() {
 
 #[test]
 fn the_log_port_takes_lines_over_http_and_nothing_else() {
-    let server = web();
+    let server = start_web();
     let mut web = Web::to(server.logs);
     web.post("/insert/raw?app=api", "one\ntwo\n").is(204);
     web.post("/insert/raw?app=api", "three\n").is(204);
@@ -328,7 +324,7 @@ fn the_log_port_takes_lines_over_http_and_nothing_else() {
 
 #[test]
 fn a_body_that_nobody_wants_does_not_end_the_connection() {
-    let server = web();
+    let server = start_web();
     let mut web = server.web();
     for bytes in [0, 1, 1 << 10, 64 << 10] {
         web.post("/nosuch", vec![b'x'; bytes]).is(404);

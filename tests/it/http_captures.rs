@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{Server, setup};
-use crate::web::Web;
+use crate::support::Server;
+use crate::web::{Web, start_web};
 
 /// Records shown of a capture that has many: at the beginning, and the last.
 const SHOWN: usize = 6;
@@ -91,7 +91,7 @@ fn replay(server: &Server, web: Web, name: &str, piece: usize, methods: &[String
 
 #[test]
 fn what_real_clients_send_over_http_is_answered_and_stored() {
-    let server = setup(&[]).http().start();
+    let server = start_web();
     let captures = captures();
     assert_eq!(captures.len(), 198);
     let (mut seen, mut findings) = (String::new(), Vec::new());
@@ -126,7 +126,7 @@ fn what_real_clients_send_over_http_is_answered_and_stored() {
 
 #[test]
 fn what_real_clients_send_to_the_log_port_over_http_is_stored() {
-    let server = setup(&[]).http().start();
+    let server = start_web();
     let captures = captures();
     let mut inserts = 0;
     for (name, methods) in captures {

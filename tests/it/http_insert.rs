@@ -5,15 +5,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Server, setup, start_in, temp_dir, wait_until};
-use crate::web::{Web, chunked, deflate, gzip, request, snappy, zlib, zstd};
+use crate::support::{setup, start_in, temp_dir, wait_until};
+use crate::web::{Web, chunked, deflate, gzip, request, snappy, start_web, zlib, zstd};
 
 const RAW: &str = "POST /insert/raw HTTP/1.1";
 const JSON_LINES: &str = "POST /insert/jsonline HTTP/1.1";
-
-fn web() -> Server {
-    setup(&[]).http().start()
-}
 
 fn numbered(count: usize) -> String {
     (0..count).map(|n| format!("line {n:06}\n")).collect()
@@ -34,7 +30,7 @@ fn coded(text: &[u8]) -> [(&'static str, Vec<u8>); 7] {
 
 #[test]
 fn a_body_is_taken_in_every_coding_and_framing() {
-    let server = web();
+    let server = start_web();
     let mut web = server.web();
     let text = numbered(20_000);
     for (coding, body) in coded(text.as_bytes()) {
@@ -63,7 +59,7 @@ fn a_body_is_taken_in_every_coding_and_framing() {
 
 #[test]
 fn a_coded_body_that_is_not_whole_or_not_true_is_refused() {
-    let server = web();
+    let server = start_web();
     let text = numbered(20_000);
     for (coding, body) in &coded(text.as_bytes())[1..] {
         let head = format!("{RAW}\nContent-Encoding: {coding}");
@@ -91,7 +87,7 @@ fn a_coded_body_that_is_not_whole_or_not_true_is_refused() {
 
 #[test]
 fn raw_lines_have_the_labels_of_their_address() {
-    let server = web();
+    let server = start_web();
     let lines = "one\r\n\r\n<11>Nov 21 10:00:00 edge api[7]: two\nthree";
     server.post("/insert/raw?app=shop+a&host=h%31&env=prod&x=", lines).is(204);
     let all = server.get("/api/query").is(200).lines();
@@ -123,16 +119,7 @@ fn too_many_lines_are_refused_before_any_is_stored() {
         web.get("/health/live").is(200);
     }
     assert_eq!(server.count(), 300);
-    assert_eq!(metric(&server, "logcaster_dropped_total{reason=\"throttled\"}"), 5);
-}
-
-/// A number of `/metrics`.
-#[track_caller]
-fn metric(server: &Server, name: &str) -> u64 {
-    let answer = server.get("/metrics").is(200);
-    let line = answer.text().lines().find(|line| line.split(' ').next() == Some(name));
-    let value = line.and_then(|line| line.split(' ').nth(1)).unwrap_or_else(|| panic!("{name}"));
-    value.parse::<f64>().unwrap() as u64
+    assert_eq!(server.metrics()["logcaster_dropped_total{reason=\"throttled\"}"], 5.0);
 }
 
 #[test]
@@ -196,7 +183,8 @@ fn half_sent_uploads_stay_within_the_memory_budget() {
     let held_max = (1 << 20) + (128 << 10);
     wait_until("some that find no room", || {
         assert!(server.stat("HeldBytes") <= held_max, "{:?}", server.stats());
-        (metric(&server, "logcaster_http_received_bytes_total") >= 100 * (60 << 10)).then_some(())
+        let received = server.metrics()["logcaster_http_received_bytes_total"];
+        (received >= f64::from(100 * (60 << 10))).then_some(())
     });
     let rss = server.stat("RssBytes");
     assert!(rss < before + (8 << 20), "{before} before, {rss} now");
@@ -214,7 +202,7 @@ fn half_sent_uploads_stay_within_the_memory_budget() {
 
 #[test]
 fn an_object_without_end_is_refused() {
-    let server = web();
+    let server = start_web();
     let endless = format!("{{\"_msg\":\"{}", numbered(200_000).replace('\n', " "));
     for (coding, body) in coded(endless.as_bytes()) {
         let head = format!("{JSON_LINES}\nContent-Encoding: {coding}");

@@ -3,8 +3,8 @@
 
 use std::io::Write;
 
-use crate::support::{Server, setup};
-use crate::web::{Web, request};
+use crate::support::Server;
+use crate::web::{Web, request, start_web};
 
 /// What must never be executed.
 fn smuggled() -> Vec<u8> {
@@ -26,7 +26,7 @@ fn is_refused(server: &Server, bytes: &[u8], status: u16) {
 
 #[test]
 fn a_request_that_can_be_read_in_two_ways_is_refused() {
-    let server = setup(&[]).http().start();
+    let server = start_web();
     let post = |headers: &str, body: &str| {
         let head = format!("POST /insert/raw HTTP/1.1\nHost: localhost\n{headers}\n\n");
         [head.replace('\n', "\r\n").as_bytes(), body.as_bytes()].concat()
@@ -90,7 +90,7 @@ fn a_request_that_can_be_read_in_two_ways_is_refused() {
 
 #[test]
 fn what_is_no_request_is_refused() {
-    let server = setup(&[]).http().start();
+    let server = start_web();
     let host = "Host: localhost\r\n\r\n";
     let heads: &[(&str, u16)] = &[
         ("GET / HTTP/1.1\r\n\r\n", 400),
@@ -129,7 +129,7 @@ fn what_is_no_request_is_refused() {
 
 #[test]
 fn what_is_too_large_is_told_while_it_is_still_being_sent() {
-    let server = setup(&[]).http().start();
+    let server = start_web();
     let mut web = server.web();
     web.write(b"POST /insert/raw HTTP/1.1\r\nHost: x\r\nContent-Length: 40000000\r\n\r\n");
     let mut sender = web.stream().try_clone().unwrap();
@@ -145,7 +145,7 @@ fn what_is_too_large_is_told_while_it_is_still_being_sent() {
 
 #[test]
 fn a_body_that_ends_too_early_is_no_success() {
-    let server = setup(&[]).http().start();
+    let server = start_web();
     for body in ["Content-Length: 100\r\n\r\na\nb", "Transfer-Encoding: chunked\r\n\r\n3\r\na\nb"] {
         let mut web = server.web();
         web.write(format!("POST /insert/raw HTTP/1.1\r\nHost: x\r\n{body}"));
@@ -159,7 +159,7 @@ fn a_body_that_ends_too_early_is_no_success() {
 
 #[test]
 fn whoever_says_nothing_holds_nothing_up() {
-    let server = setup(&[]).http().start();
+    let server = start_web();
     let silent: Vec<Web> = (0..200).map(|_| server.web()).collect();
     let mut half: Vec<Web> = (0..200).map(|_| server.web()).collect();
     for web in &mut half {

@@ -1,15 +1,7 @@
 //! What there is, and how it is shown: LABELS, VALUES, STATS by something, formats, times.
 
 use crate::json;
-use crate::support::{Server, start};
-
-/// A server that holds `lines`.
-#[track_caller]
-fn holding(lines: &[&str]) -> Server {
-    let server = start(&[]);
-    server.send_until(lines.join("\n"), lines.len() as u64);
-    server
-}
+use crate::support::{holding, start};
 
 #[test]
 fn labels_and_values_list_what_there_is() {

@@ -6,15 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::json;
 use crate::peer::Peer;
-use crate::support::{Server, seq, setup, start, start_in, temp_dir, wait_until};
-
-/// A server that holds `lines`.
-#[track_caller]
-fn holding(lines: &[&str]) -> Server {
-    let server = start(&[]);
-    server.send_until(lines.join("\n"), lines.len() as u64);
-    server
-}
+use crate::support::{Server, holding, seq, setup, start, start_in, temp_dir, wait_until};
 
 /// The answer is one line that begins with ERROR and holds `words`; the connection lives on.
 #[track_caller]

@@ -4,12 +4,11 @@ use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use nix::sys::signal::Signal;
 
 use crate::json;
 use crate::support::{Server, start, start_in, temp_dir, wait_until};
+use crate::web::gzip;
 
 /// What a `suppressed N lines from SOURCE (POOL) in Ts` says.
 fn suppressed(text: &str) -> (u64, String) {
@@ -30,13 +29,6 @@ fn told(server: &Server, whose: &str) -> u64 {
         lines
     });
     each.sum()
-}
-
-/// `text` as `gzip` writes it.
-fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(text).unwrap();
-    encoder.finish().unwrap()
 }
 
 #[test]

@@ -110,6 +110,14 @@ pub fn start(args: &[&str]) -> Server {
     setup(args).start()
 }
 
+/// A server that holds `lines`.
+#[track_caller]
+pub fn holding(lines: &[&str]) -> Server {
+    let server = start(&[]);
+    server.send_until(lines.join("\n"), lines.len() as u64);
+    server
+}
+
 /// Starts a server that keeps its segment of `mib` MiB in `dir`.
 pub fn start_in(dir: &Path, mib: u32, args: &[&str]) -> Server {
     setup(args).dir(dir, mib).start()

@@ -1,5 +1,6 @@
 //! One connection over HTTP, as a strict client has it: what is no good HTTP/1.1 fails the test.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
@@ -10,7 +11,7 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::Value;
 
 use crate::peer::Peer;
-use crate::support::Server;
+use crate::support::{Server, setup};
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -234,7 +235,24 @@ pub fn chunked(head: &str, body: &[u8], bytes: usize) -> Vec<u8> {
     all
 }
 
+/// Starts a server that speaks HTTP.
+pub fn start_web() -> Server {
+    setup(&[]).http().start()
+}
+
 impl Server {
+    /// Each number of `/metrics`, by its name with its labels.
+    #[track_caller]
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        let answer = self.get("/metrics").is(200);
+        let lines = answer.text().lines().filter(|line| !line.starts_with('#'));
+        let pair = |line: &str| {
+            let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("{line}")))
+        };
+        lines.map(pair).collect()
+    }
+
     /// A connection over HTTP.
     #[track_caller]
     pub fn web(&self) -> Web {
