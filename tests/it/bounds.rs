@@ -173,19 +173,23 @@ fn questions_are_answered_while_a_full_scan_runs() {
     assert!(server.stat("TurnsOutOfTime") > 0, "{:?}", server.stats());
 }
 
+/// Connections that ask for more than the sockets between hold, and read nothing of it: the server
+/// has met a full outbox as often as there are of them.
+fn readers_that_do_not_read(server: &Server, count: usize) -> Vec<Peer> {
+    let mut peers: Vec<Peer> = (0..count).map(|_| server.question_peer()).collect();
+    for peer in &mut peers {
+        peer.write("QUERY format=json\n");
+    }
+    wait_until("full outboxes", || (server.stat("OutboxFull") >= count as u64).then_some(()));
+    peers
+}
+
 #[test]
 fn a_client_that_does_not_read_costs_bounded_memory() {
     let server = start(&["-s", "16"]);
     server.send(lines(100_000));
     let before = server.stat("RssBytes");
-    let stuck: Vec<Peer> = (0..20)
-        .map(|_| {
-            let mut peer = server.question_peer();
-            peer.write("QUERY format=json\n");
-            peer
-        })
-        .collect();
-    wait_until("a full outbox", || (server.stat("OutboxFull") > 0).then_some(()));
+    let stuck = readers_that_do_not_read(&server, 20);
     let stats = server.stats();
     let number = |key: &str| stats[key].parse::<u64>().unwrap();
     assert!(number("OutboxBytes") <= 20 * (256 << 10), "{stats:?}");
@@ -214,13 +218,7 @@ fn a_ninth_query_waits_and_is_answered() {
 fn readers_that_do_not_read_hold_up_no_other_query() {
     let server = start(&["-s", "16"]);
     server.send(lines(100_000));
-    let _stuck: Vec<Peer> = (0..10)
-        .map(|_| {
-            let mut peer = server.question_peer();
-            peer.write("QUERY format=json\n");
-            peer
-        })
-        .collect();
+    let _stuck = readers_that_do_not_read(&server, 10);
     assert_eq!(server.messages("SEARCH 00077777").len(), 1);
 }
 
@@ -292,11 +290,7 @@ fn a_slow_disk_makes_senders_wait_and_loses_nothing() {
 fn deaf_clients_share_the_memory_budget() {
     let server = start(&["-s", "32", "--memory", "1M", "--max-clients", "100"]);
     server.send(lines(100_000));
-    let mut deaf: Vec<Peer> = (0..60).map(|_| server.question_peer()).collect();
-    for peer in &mut deaf {
-        peer.write("QUERY\n");
-    }
-    wait_until("full outboxes", || (server.stat("OutboxFull") >= 60).then_some(()));
+    let deaf = readers_that_do_not_read(&server, 60);
     let held = server.stat("OutboxBytes");
     assert!(held < 2 << 20, "{held} bytes of answers wait, of a budget of a mebibyte");
     for peer in deaf {

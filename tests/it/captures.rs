@@ -403,7 +403,9 @@ fn what_real_senders_send_as_datagrams_comes_out_record_by_record() {
 #[test]
 fn what_is_no_log_is_not_stored_and_our_own_log_says_what_it_was() {
     let captures = captures(&["tcp", "unix", "udp", "unixgram"]);
-    for capture in captures.iter().filter(|one| one.refused.is_some()) {
+    let refused: Vec<&Capture> = captures.iter().filter(|one| one.refused.is_some()).collect();
+    assert_eq!(refused.len(), 15);
+    for capture in refused {
         // A server for each: a notice may be given once only.
         let replayed = Replayed::start();
         none(replayed.replay(capture));

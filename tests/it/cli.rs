@@ -463,9 +463,9 @@ fn send_with_retry_loses_nothing_to_kills() {
     });
     for _ in 0..5 {
         let before = server.count();
-        while server.count() == before && !feeder.is_finished() {
-            thread::yield_now();
-        }
+        wait_until("more lines, or the last of them", || {
+            (server.count() != before || feeder.is_finished()).then_some(())
+        });
         server.kill();
         server = setup(&ports).dir(dir.path(), 16).start();
     }

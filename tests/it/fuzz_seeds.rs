@@ -480,7 +480,6 @@ fn protobuf_is_read_or_refused() {
     check(logcaster::proto::protobuf::fuzz_protobuf, MESSAGES, 40_000);
 }
 
-/// A target with a fault that only a mutation reaches: the harness must find it and say how.
 /// One byte of how, then a body.
 const JSON_LINES: &[&[u8]] = &[
     b"\x02{\"_msg\":\"one\",\"level\":\"info\"}\r\n\n\
@@ -511,6 +510,7 @@ fn bulks_are_answered_item_by_item() {
     check(logcaster::proto::bulk::fuzz_bulk, BULKS, 30_000);
 }
 
+/// A target with a fault that only a mutation reaches: the harness must find it and say how.
 #[test]
 fn the_canary_is_found() {
     let canary = |data: &[u8]| assert!(!data.contains(&b'#'), "the canary");

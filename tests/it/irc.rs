@@ -153,10 +153,13 @@ fn check(file: &str, play_it: impl Fn(&Case) -> Result<Outcome, String>) {
         count += 1;
         match play_it(case) {
             Ok(Outcome::Passed) => {}
-            Ok(Outcome::NotOffered(what)) => println!("not offered: {what}: {}", case.name),
+            // Time that passes is for the tables in memory.
+            Ok(Outcome::NotOffered(what)) if what == "time" => {}
+            Ok(Outcome::NotOffered(what)) => wrong.push(format!("no {what}: {}", case.name)),
             Err(why) => wrong.push(why),
         }
     }
+    assert!(count > 0 || !wanted.is_empty(), "{file} has no case");
     assert!(wrong.is_empty(), "{} of {count} are wrong\n\n{}", wrong.len(), wrong.join("\n\n"));
 }
 

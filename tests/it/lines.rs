@@ -117,8 +117,8 @@ fn a_limit_beyond_a_quarter_of_a_block_is_refused_with_the_largest() {
     let refusal = crate::support::setup(&["--max-line", "1M"]).dir(dir.path(), 64).refused();
     assert_eq!(refusal.code, Some(2), "{refusal:?}");
     assert_eq!(refusal.stderr.lines().count(), 1, "{refusal:?}");
-    assert!(refusal.stderr.contains("max-line"), "{refusal:?}");
-    assert!(refusal.stderr.contains(|char: char| char.is_ascii_digit()), "{refusal:?}");
+    assert!(refusal.stderr.contains("--max-line \"1M\": expected"), "{refusal:?}");
+    assert!(refusal.stderr.contains(" to 64K"), "{refusal:?}");
 }
 
 #[test]
@@ -316,5 +316,4 @@ fn a_peer_that_vanishes_costs_nobody_a_line() {
         (server.messages("SEARCH whole").len() == 20).then_some(())
     });
     wait_until("no client", || (server.stat("Clients") == 0).then_some(()));
-    assert!(server.is_running());
 }

@@ -102,6 +102,11 @@ fn time_event_is_the_time_received_where_a_line_says_none() {
     assert_eq!(server.ask("QUERY time=event until=-5m"), "FOUND: 0 matches\n");
     assert_eq!(server.messages("QUERY order=time time=event"), ["a", "b", "c"]);
     assert_eq!(server.messages("QUERY order=time limit=2 keywords=b,c operator=or"), ["b", "c"]);
+}
+
+#[test]
+fn a_listing_or_an_order_that_there_is_not_is_refused() {
+    let server = start(&[]);
     for (question, word) in [
         ("TAIL order=time", "order"),
         ("QUERY time=later", "later"),

@@ -563,5 +563,4 @@ fn a_reader_that_goes_away_in_the_middle_costs_nothing() {
         peer.line();
     }
     assert_eq!(server.count(), 30_000);
-    assert!(server.is_running());
 }

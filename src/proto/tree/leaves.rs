@@ -1,5 +1,5 @@
-//! The entries of a tree as a parser gives them: whose each is, and the last once more where it could
-//! not be stored.
+//! The entries of a tree as a parser gives them: whose each is, and the last once more where it
+//! could not be stored.
 
 use std::ops::Range;
 
