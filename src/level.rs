@@ -1,5 +1,6 @@
 //! How severe a line says it is: the levels, their names, and how one is found in a line.
 
+mod candidates;
 mod detect;
 mod words;
 
@@ -199,7 +200,7 @@ mod tests {
         check(Level::Warning, &["level=warn msg=x", "ts=1 lvl=warning x", "level=\"warn\""]);
         check(Level::Info, &[r#"{"level":"info"}"#, r#"{"ts":1,"level": "INFO","x":1}"#]);
         check(Level::Error, &[r#"{"severity":"ERROR"}"#, r#"{"log.level": "error"}"#]);
-        check(Level::Critical, &["severity: critical", r#"{"levelname": "CRITICAL"}"#]);
+        check(Level::Critical, &["severity: critical", r#"{"levelname": "critical"}"#]);
         check(Level::Emergency, &["level=emergency x"]);
         check(Level::Info, &["level=informational x", r#"{"LogLevel":"Information"}"#]);
     }

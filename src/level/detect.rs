@@ -10,30 +10,21 @@
 //!    running prose (`in error state 6`, `no error found`) says nothing.
 //! ```
 //!
-//! Step 2 is on the path of every line, so it works on sixteen bytes at a time: three classes of
-//! bytes become bit maps, shifts of those give the few places that are worth a lookup.
+//! Step 2 is on the path of every line: `candidates.rs` finds the few places worth a lookup.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
 use super::Level;
+use super::candidates::{BLOCK_BYTES, candidates};
 use super::words::{Word, look_up};
 use crate::limits::JSON_LEVEL_BYTES_MAX;
 
 /// How far into a line a level may begin, in bytes. Levels stand behind a time and a few names:
 /// the farthest in the sample logs is BGL's, at byte 109. Behind that, words are prose far more
 /// often than marks.
-const WINDOW_BYTES: usize = FIRST_BYTES + SECOND_BYTES;
-
-/// Bytes of the first block: in most formats the level lies in it, and the second costs nothing.
-const FIRST_BYTES: usize = 3 * CHUNK_BYTES;
-
-/// Bytes of the second block: as many as a word has bits for their places.
-const SECOND_BYTES: usize = 4 * CHUNK_BYTES;
-
-/// Bytes classified at once: the width of the vectors that every 64-bit machine has.
-const CHUNK_BYTES: usize = 16;
+const WINDOW_BYTES: usize = 112;
 
 /// The level that `line` says it has; [`Level::Unknown`] where it does not say.
 ///
@@ -82,120 +73,39 @@ fn late_key(object: &[u8]) -> Level {
 /// Looks at the marked places, leftmost first.
 #[inline]
 fn marked(line: &[u8]) -> Level {
-    let Some(block) = line.first_chunk::<FIRST_BYTES>() else { return marked_short(line) };
-    let level = look(line, candidates(block), 0, 0);
+    let Some(block) = line.first_chunk::<BLOCK_BYTES>() else { return marked_short(line) };
+    let level = look(line, candidates(block), 0);
     if level != Level::Unknown {
         return level;
     }
-    marked_behind(line)
-}
-
-/// [`marked`] for what is behind the first block.
-#[inline]
-fn marked_behind(line: &[u8]) -> Level {
     // The second block ends with the window or with the line, whichever comes first; what it
-    // shares with the first is known. A small block will do for most lines.
-    let line_window = &line[..line.len().min(WINDOW_BYTES)];
-    if line_window.len() <= 2 * FIRST_BYTES
-        && let Some(block) = line_window.last_chunk::<FIRST_BYTES>()
-    {
-        let start = line_window.len() - FIRST_BYTES;
-        return look(line, candidates(block), start, FIRST_BYTES - start);
-    }
-    let Some(block) = line_window.last_chunk::<SECOND_BYTES>() else { return Level::Unknown };
-    let start = line_window.len() - SECOND_BYTES;
-    look(line, candidates(block), start, FIRST_BYTES - start)
+    // shares with the first is known.
+    let window = &line[..line.len().min(WINDOW_BYTES)];
+    let Some(block) = window.last_chunk::<BLOCK_BYTES>() else { return Level::Unknown };
+    let start = window.len() - BLOCK_BYTES;
+    let new = u64::MAX.checked_shl((BLOCK_BYTES - start) as u32).unwrap_or(0);
+    look(line, candidates(block) & new, start)
 }
 
 /// [`marked`] for a line of less than a block.
+#[inline(never)]
 fn marked_short(line: &[u8]) -> Level {
-    let mut block = [0; SECOND_BYTES];
+    let mut block = [0; BLOCK_BYTES];
     let Some(part) = block.get_mut(..line.len()) else { return Level::Unknown };
     part.copy_from_slice(line);
-    look(line, candidates(&block), 0, 0)
+    look(line, candidates(&block), 0)
 }
 
-/// A class of bytes in a block. While it is gathered, a byte's place is a bit of its own in one of
-/// sixteen bytes, so that a chunk is added with an AND and an OR, and no byte has to move.
-type Gathered = [u8; CHUNK_BYTES];
-
-/// The places of a block that are worth a lookup: the first of three capitals or more, and end
-/// marks behind a small letter. Bit k of byte j is place 8 * k + j.
+/// Looks up the candidates of the block that begins at `start`, leftmost first.
 #[inline]
-fn candidates<const BYTES: usize>(block: &[u8; BYTES]) -> u64 {
-    let mut upper: Gathered = [0; CHUNK_BYTES];
-    let mut lower: Gathered = [0; CHUNK_BYTES];
-    let mut end: Gathered = [0; CHUNK_BYTES];
-    let (chunks, _) = block.as_chunks::<CHUNK_BYTES>();
-    for (k, chunk) in chunks.iter().enumerate() {
-        for j in 0..CHUNK_BYTES {
-            let byte = chunk[j];
-            let bit = 1 << (2 * k + j / 8);
-            let is_upper = byte.wrapping_add(0x7f - b'Z').cast_signed() > 0x7f - 26;
-            let is_lower = byte.cast_signed() > 0x5f;
-            let is_end = byte.wrapping_add(0x7f - b'>').cast_signed() > 0x7f - 5
-                || byte == b'"'
-                || byte == b']';
-            upper[j] |= if is_upper { bit } else { 0 };
-            lower[j] |= if is_lower { bit } else { 0 };
-            end[j] |= if is_end { bit } else { 0 };
-        }
-    }
-    let (upper, lower, end) = (fold(upper), fold(lower), fold(end));
-    // What lies outside the block is taken as if it fitted; the lookup sees the line itself.
-    let last = 1 << (56 + BYTES / 8 - 1);
-    let second = before::<BYTES>(upper) | last;
-    let third = before::<BYTES>(second) | last;
-    (upper & second & third & !behind::<BYTES>(upper)) | (end & (behind::<BYTES>(lower) | 1))
-}
-
-/// Both halves in one word: bit k of byte j is place 8 * k + j.
-#[inline]
-fn fold(gathered: Gathered) -> u64 {
-    let both = u128::from_le_bytes(gathered);
-    both as u64 | (both >> 64) as u64
-}
-
-/// The places one before these; in a block with places to spare, the unused ones hold anything.
-#[inline]
-fn before<const BYTES: usize>(places: u64) -> u64 {
-    let mask = if BYTES < 64 { !0 } else { 0xfe };
-    (places >> 8) | ((places & mask) << 55)
-}
-
-/// The places one behind these.
-#[inline]
-fn behind<const BYTES: usize>(places: u64) -> u64 {
-    let mask = if BYTES < 64 { !0 } else { 0xfe };
-    (places << 8) | ((places >> 55) & mask)
-}
-
-/// Turns bit k of byte j into bit j of byte k: the transposition of an 8 x 8 bit matrix (Hacker's
-/// Delight, section 7-3).
-#[inline]
-fn transpose(x: u64) -> u64 {
-    let swap = (x ^ (x >> 7)) & 0x00aa_00aa_00aa_00aa;
-    let x = x ^ swap ^ (swap << 7);
-    let swap = (x ^ (x >> 14)) & 0x0000_cccc_0000_cccc;
-    let x = x ^ swap ^ (swap << 14);
-    let swap = (x ^ (x >> 28)) & 0x0000_0000_f0f0_f0f0;
-    x ^ swap ^ (swap << 28)
-}
-
-/// Looks up the candidates of the block that begins at `start`, leftmost first, but for those in
-/// its first `known` places.
-#[inline]
-fn look(line: &[u8], candidates: u64, start: usize, known: usize) -> Level {
-    if candidates == 0 {
-        return Level::Unknown;
-    }
-    let mut places = transpose(candidates) >> known << known;
-    while places != 0 {
-        let level = at_place(line, start + places.trailing_zeros() as usize);
+fn look(line: &[u8], mut candidates: u64, start: usize) -> Level {
+    while candidates != 0 {
+        let at = start + candidates.trailing_zeros() as usize;
+        let level = at_place(line, at);
         if level != Level::Unknown {
             return level;
         }
-        places &= places - 1;
+        candidates &= candidates - 1;
     }
     Level::Unknown
 }
@@ -396,6 +306,7 @@ fn long_word(line: &[u8], at: usize) -> (u64, usize) {
     let known: &[&[u8]] = match &lowered.to_le_bytes() {
         b"emergenc" => &[b"y"],
         b"informat" => &[b"ion", b"ional"],
+        b"levelnam" => &[b"e"],
         _ => &[b""],
     };
     if known.iter().any(|ending| ending.eq_ignore_ascii_case(&rest[..more])) {
