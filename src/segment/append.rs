@@ -31,7 +31,7 @@ impl<S: Store> Segment<S> {
     ///
     /// # Errors
     /// [`Full`]: nothing was appended, and the same record can be tried again later.
-    #[inline]
+    #[inline(always)]
     pub fn append(
         &mut self,
         record: &NewRecord<'_>,
@@ -60,7 +60,7 @@ impl<S: Store> Segment<S> {
     }
 
     /// Writes text and slot into the open block, which has room for both.
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, record: &NewRecord<'_>, text: &[u8], cut: bool, stream: u16) -> Seq {
         let open = &mut self.open;
         let at = open.text_at as usize;

@@ -93,7 +93,7 @@ impl Entry {
     ///
     /// # Errors
     /// [`Full`]: nothing was appended, and the same record can be tried again later.
-    #[inline]
+    #[inline(always)]
     pub fn append<S: Store>(
         &mut self,
         segment: &mut Segment<S>,
