@@ -11,10 +11,10 @@ use super::http::{self, EVENT_STREAM};
 use super::ingest::SMALL_WRITE;
 use super::machine::{self, Noise, NoiseMeter};
 use super::report::{Bar, Row};
-use super::scan;
 use super::server::Server;
 use super::spin::{CountProbe, MARK, Paced, Repeat, TailProbe, spin};
 use super::{Bench, LINE_BYTES, SECOND, flags, median, persist_flags};
+use super::{relay, scan};
 
 /// Bytes that a record of 100 bytes takes in a segment, by its text: 32 of them are the slot.
 pub const SLOT_SHARE: f64 = 1.32;
@@ -24,6 +24,9 @@ const PROBE_NS: u64 = 997_000;
 
 /// How long the load runs before anything counts, in ns.
 pub const WARM_NS: u64 = SECOND;
+
+/// What of a run's time the relay has for its own.
+const RELAYED_SHARE: u64 = 4;
 
 /// Lines a second of the heavy load.
 pub const HEAVY: f64 = 1e6;
@@ -104,7 +107,7 @@ pub fn tail(
         Outlet::Tail => bench.launcher.start(&flags([]))?,
         Outlet::Events => bench.launcher.start_http(&flags([]))?,
     };
-    let mut runs = Runs::default();
+    let (mut runs, mut bare) = (Runs::default(), Runs::default());
     let (mut achieved, mut lost) = (Vec::new(), 0);
     for _ in 0..bench.runs {
         let mut probe = outlet.probe(bench, &server)?;
@@ -125,6 +128,9 @@ pub fn tail(
         probe.finish(&clock)?;
         lost += probe.lost;
         runs.add(probe.latency, meter.stop(&clock).timed());
+        if lines_per_s == 0.0 {
+            bare.add(relayed(bench)?, Noise::default());
+        }
     }
     server.stop()?;
     let ((idle_us, loaded_us), name) = (outlet.bars_us(), outlet.name());
@@ -133,9 +139,25 @@ pub fn tail(
         _ => (format!("line in to {name} at 1 M lines/s"), loaded_us),
     };
     let rows = runs.rows(bench, case, &curve, &[(99.0, bar_us)]);
-    let tell =
-        |row: Row| row.detail("m_lines_per_s", median(&achieved)).detail("lost", lost as f64);
+    let tell = |row: Row| {
+        let row = row.detail("m_lines_per_s", median(&achieved)).detail("lost", lost as f64);
+        if bare.histograms.is_empty() {
+            return row;
+        }
+        row.detail("bare_p50_us", bare.at_us(50.0)).detail("bare_p99_us", bare.at_us(99.0))
+    };
     Ok(rows.into_iter().map(tell).collect())
+}
+
+/// How long the same lines take through a thread that only hands them on.
+fn relayed(bench: &Bench) -> Result<Histogram<u64>> {
+    let (clock, address) = (bench.clock, relay::start()?);
+    let mut probe = TailProbe::connect_by(&clock, address, (address, b""), PROBE_NS)?;
+    spin(&clock, WARM_NS, &mut [&mut probe])?;
+    probe.reset();
+    spin(&clock, bench.latency_ns / RELAYED_SHARE, &mut [&mut probe])?;
+    probe.finish(&clock)?;
+    Ok(probe.latency)
 }
 
 /// The worst turn at 100 MB/s with `-P`, and what that wrote to disk.
@@ -305,6 +327,12 @@ impl Runs {
         self.noise = self.noise.max(noise);
     }
 
+    /// The median of the runs' latencies at a percentile, in µs.
+    fn at_us(&self, percentile: f64) -> f64 {
+        let of = |h: &Histogram<u64>| h.value_at_percentile(percentile) as f64 / 1e3;
+        median(&self.histograms.iter().map(of).collect::<Vec<_>>())
+    }
+
     /// A row for each percentile that has a bar (in µs), or one that is stated; each figure is
     /// the median of the runs. The run with the median p99 is drawn.
     pub fn rows(
@@ -314,10 +342,7 @@ impl Runs {
         name: &str,
         bars: &[(f64, f64)],
     ) -> Vec<Row> {
-        let at = |percentile: f64| {
-            let of = |h: &Histogram<u64>| h.value_at_percentile(percentile) as f64 / 1e3;
-            median(&self.histograms.iter().map(of).collect::<Vec<_>>())
-        };
+        let at = |percentile| self.at_us(percentile);
         let max: Vec<f64> = self.histograms.iter().map(|h| h.max() as f64 / 1e3).collect();
         let all = |row: Row| {
             row.noise(self.noise)

@@ -34,6 +34,7 @@ mod latency;
 mod lines;
 mod machine;
 mod marked;
+mod relay;
 mod report;
 mod scan;
 mod server;
