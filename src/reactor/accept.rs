@@ -294,14 +294,8 @@ impl Reactor {
     pub(super) fn finish_answers(&mut self, token: Token) {
         let Some(connection) = self.connections.get_mut(token) else { return };
         let before = connection.outbox.len();
-        match connection.outbox.write_to(&mut connection.stream) {
-            Ok(written) => {
-                connection.bytes_out += written as u64;
-                if matches!(connection.session, Session::Http(_)) {
-                    self.metrics.http.bytes_out += written as u64;
-                }
-            }
-            Err(_) => return self.close(token, "peer gone"),
+        if connection.send(&mut self.metrics).is_err() {
+            return self.close(token, "peer gone");
         }
         if !connection.outbox.is_empty() {
             let was_ending = std::mem::replace(&mut connection.is_ending, true);

@@ -1,4 +1,6 @@
-//! The slab of connections.
+//! The slab of connections, and what is done with any of them: receiving and sending.
+
+use std::io::{self, Read as _};
 
 use mio::Token;
 use slab::Slab;
@@ -7,6 +9,7 @@ use super::outbox::Outbox;
 use super::stream::{Peer, Stream};
 use super::timers::Timers;
 use crate::clock::Mono;
+use crate::metrics::Metrics;
 use crate::session::Session;
 
 /// One connection, whatever is spoken on it.
@@ -56,6 +59,19 @@ pub struct Connection {
     pub bytes_out_seen: u64,
 }
 
+/// What a socket had for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// So many bytes, at least one.
+    Bytes(usize),
+    /// Nothing now, or there is no room for it.
+    Nothing,
+    /// The peer has sent its last byte.
+    Over,
+    /// The connection is broken: the peer hears nothing any more either.
+    Gone,
+}
+
 impl Connection {
     /// A connection accepted `now`, of which nothing is known yet.
     pub fn new(stream: Stream, token: Token, peer: Peer, session: Session, now: Mono) -> Self {
@@ -82,6 +98,48 @@ impl Connection {
             bytes_out: 0,
             bytes_out_seen: 0,
         }
+    }
+
+    /// Receives what its peer has sent, as much as `room` takes.
+    pub fn receive(&mut self, room: &mut [u8], metrics: &mut Metrics) -> Received {
+        if !self.is_readable || room.is_empty() {
+            return Received::Nothing;
+        }
+        match self.stream.read(room) {
+            Ok(0) => {
+                self.is_readable = false;
+                self.is_peer_done = true;
+                Received::Over
+            }
+            Ok(read) => {
+                self.bytes_in += read as u64;
+                Received::Bytes(read)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.is_readable = false;
+                Received::Nothing
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Received::Nothing,
+            Err(error) => {
+                metrics.peers_dead += u64::from(error.kind() == io::ErrorKind::TimedOut);
+                self.is_readable = false;
+                self.is_peer_done = true;
+                Received::Gone
+            }
+        }
+    }
+
+    /// Sends of the outbox what the socket takes.
+    ///
+    /// # Errors
+    /// The socket's own: the peer is gone.
+    pub fn send(&mut self, metrics: &mut Metrics) -> io::Result<()> {
+        let written = self.outbox.write_to(&mut self.stream)? as u64;
+        self.bytes_out += written;
+        if matches!(self.session, Session::Http(_)) {
+            metrics.http.bytes_out += written;
+        }
+        Ok(())
     }
 
     /// Sets when to look at it again.

@@ -1,12 +1,10 @@
 //! Serving those who speak HTTP: input to the session, bounded steps of it, its answers to the
 //! socket; and what only the reactor can answer.
 
-use std::io::{self, Read as _};
-
 use mio::Token;
 
 use super::Reactor;
-use super::connections::Connection;
+use super::connections::{Connection, Received};
 use super::health::READY;
 use super::listeners::{self, Place, Role};
 use super::questions::{Go, SyncAnswer};
@@ -394,20 +392,13 @@ fn receive(
     now: Mono,
     metrics: &mut Metrics,
 ) -> Result<usize, &'static str> {
+    let Session::Http(session) = &connection.session else { return Ok(0) };
+    let wanted = if session.wants_input() { READ_BYTES_PER_GO } else { 0 };
+    let Some(room) = room.get_mut(..wanted) else { return Ok(0) };
+    let received = connection.receive(room, metrics);
     let Session::Http(session) = &mut connection.session else { return Ok(0) };
-    let is_wanted = connection.is_readable && session.wants_input();
-    let Some(room) = room.get_mut(..READ_BYTES_PER_GO).filter(|_| is_wanted) else {
-        return Ok(0);
-    };
-    match connection.stream.read(room) {
-        Ok(0) => {
-            connection.is_readable = false;
-            connection.is_peer_done = true;
-            session.input_is_over();
-            Ok(0)
-        }
-        Ok(read) => {
-            connection.bytes_in += read as u64;
+    match received {
+        Received::Bytes(read) => {
             metrics.http.bytes_in += read as u64;
             if session.is_upload() {
                 metrics.bytes_in += read as u64;
@@ -415,14 +406,11 @@ fn receive(
             session.heard(now, is_first);
             Ok(read)
         }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            connection.is_readable = false;
+        Received::Nothing => Ok(0),
+        Received::Over => {
+            session.input_is_over();
             Ok(0)
         }
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-        Err(error) => {
-            metrics.peers_dead += u64::from(error.kind() == io::ErrorKind::TimedOut);
-            Err("peer gone")
-        }
+        Received::Gone => Err("peer gone"),
     }
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use mio::Token;
 
+use super::connections::Received;
 use super::disk::SmallFile;
 use super::exposition::{Row, push_rows};
 use super::listeners::Role;
@@ -164,32 +165,15 @@ impl Reactor {
     /// Reads what the session wants to hear.
     fn hear_irc(&mut self, token: Token) {
         let Some(connection) = self.connections.get_mut(token) else { return };
-        let Session::Irc(session) = &mut connection.session else { return };
+        let Session::Irc(session) = &connection.session else { return };
         let wanted = session.wants_bytes();
-        if !connection.is_readable || wanted == 0 {
-            return;
-        }
-        match connection.stream.read(&mut self.scratch[..wanted]) {
-            Ok(0) => {
-                connection.is_readable = false;
-                session.input_is_over();
-                connection.is_peer_done = true;
-            }
-            Ok(read) => {
-                session.hear(&self.scratch[..read], self.now);
-                connection.bytes_in += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                connection.is_readable = false;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                self.metrics.peers_dead += u64::from(error.kind() == io::ErrorKind::TimedOut);
-                // What it had said before is heard: a script may say its line and be gone.
-                connection.is_readable = false;
-                connection.is_peer_done = true;
-                session.input_is_over();
-            }
+        let received = connection.receive(&mut self.scratch[..wanted], &mut self.metrics);
+        let Session::Irc(session) = &mut connection.session else { return };
+        match received {
+            Received::Bytes(read) => session.hear(&self.scratch[..read], self.now),
+            Received::Nothing => {}
+            // What was said before the break is heard: a script may say its line and be gone.
+            Received::Over | Received::Gone => session.input_is_over(),
         }
     }
 
@@ -332,13 +316,9 @@ impl Reactor {
         } else {
             outbox.append(&mut user.out);
         }
-        let written = connection.outbox.write_to(&mut connection.stream);
+        let is_over = connection.send(&mut self.metrics).is_err();
+        connection.is_peer_done |= is_over;
         user.backlog = connection.outbox.len();
-        let is_over = written.is_err();
-        match written {
-            Ok(written) => connection.bytes_out += written as u64,
-            Err(_) => connection.is_peer_done = true,
-        }
         let held = connection.outbox.capacity();
         place.irc.count_backlog(id, held);
         if is_over || place.irc.user(id).is_some_and(|user| user.is_overrun()) {

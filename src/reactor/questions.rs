@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use mio::Token;
 
 use super::Reactor;
+use super::connections::Received;
 use crate::clock::MS;
 use crate::limits::{
     LINGER_MS, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN, QUERIES_AT_ONCE, SCAN_NS_PER_GO,
@@ -148,30 +149,18 @@ impl Reactor {
     fn hear(&mut self, token: Token) -> Result<(), &'static str> {
         let idle_ns = self.question_idle_ns();
         let Some(connection) = self.connections.get_mut(token) else { return Ok(()) };
-        let Session::Questions(session) = &mut connection.session else { return Ok(()) };
+        let Session::Questions(session) = &connection.session else { return Ok(()) };
         let wanted = session.wants_bytes();
-        if !connection.is_readable || wanted == 0 {
-            return Ok(());
-        }
-        match connection.stream.read(&mut self.scratch[..wanted]) {
-            Ok(0) => {
-                connection.is_readable = false;
-                session.input_is_over();
-                connection.is_peer_done = true;
-            }
-            Ok(read) => {
+        let received = connection.receive(&mut self.scratch[..wanted], &mut self.metrics);
+        let Session::Questions(session) = &mut connection.session else { return Ok(()) };
+        match received {
+            Received::Bytes(read) => {
                 session.hear(&self.scratch[..read]);
-                connection.bytes_in += read as u64;
                 connection.set_deadline(self.now.saturating_add(idle_ns), &mut self.timers);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                connection.is_readable = false;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                self.metrics.peers_dead += u64::from(error.kind() == io::ErrorKind::TimedOut);
-                return Err("peer gone");
-            }
+            Received::Nothing => {}
+            Received::Over => session.input_is_over(),
+            Received::Gone => return Err("peer gone"),
         }
         Ok(())
     }
@@ -204,19 +193,11 @@ impl Reactor {
         if connection.outbox.is_empty() {
             return true;
         }
-        match connection.outbox.write_to(&mut connection.stream) {
-            Ok(written) => {
-                connection.bytes_out += written as u64;
-                if matches!(connection.session, Session::Http(_)) {
-                    self.metrics.http.bytes_out += written as u64;
-                }
-                true
-            }
-            Err(_) => {
-                self.close(token, "peer gone");
-                false
-            }
+        if connection.send(&mut self.metrics).is_err() {
+            self.close(token, "peer gone");
+            return false;
         }
+        true
     }
 
     /// Decides how a connection goes on.
