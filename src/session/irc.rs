@@ -352,14 +352,10 @@ impl IrcSession {
     }
 }
 
-/// Takes a user out of everything, with a last `ERROR` to itself. Modern, "ERROR message".
+/// Takes a user out of everything, with a last word to itself.
 pub fn farewell(irc: &mut Irc, user: UserId, reason: &[u8], wall: Wall) {
-    let Some(host) = irc.user(user).filter(|one| !one.is_gone).map(|one| one.host.clone()) else {
-        return;
-    };
-    let text = [b"Closing Link: ", &host[..], b" (", reason, b")"].concat();
-    if let Some(out) = irc.out(user) {
-        Outgoing::begin(out, b"", "ERROR").trailing(&text).end();
+    if irc.user(user).is_some_and(|one| !one.is_gone) {
+        irc.close_link(user, reason);
+        irc.say_goodbye(user, reason, wall);
     }
-    irc.say_goodbye(user, reason, wall);
 }

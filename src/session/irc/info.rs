@@ -108,8 +108,8 @@ pub(super) fn send_lusers(call: &mut Call<'_>) {
         unknown += usize::from(!user.is_registered);
         invisible += usize::from(user.is_registered && user.is_invisible);
     }
-    let channels = call.irc.channels.iter().filter(|(_, channel)| channel.has_people()).count();
-    let (clients, most) = (call.irc.clients, call.irc.clients_most);
+    let (clients, channels, _) = call.irc.counts();
+    let most = call.irc.clients_most;
     let visible = clients.saturating_sub(invisible);
     let users = format!("There are {visible} users and {invisible} invisible on 1 servers");
     let mine = format!("I have {clients} clients and 0 servers");

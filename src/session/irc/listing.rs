@@ -10,10 +10,9 @@ use super::joining::{
 use super::line::presentable;
 use super::server::Post;
 use super::unfinished::{self, Unfinished};
-use crate::clock::Wall;
+use crate::clock::{SECOND, Wall};
 use crate::limits::{
-    IRC_LINE_BYTES_MAX, IRC_LIST_CONDITIONS_MAX, IRC_MASK_BYTES_MAX, IRC_TARGETS_MAX,
-    IRC_TOPIC_BYTES_MAX,
+    IRC_LIST_CONDITIONS_MAX, IRC_MASK_BYTES_MAX, IRC_TARGETS_MAX, IRC_TOPIC_BYTES_MAX,
 };
 use crate::proto::irc::Message;
 use crate::proto::irc::caps::Cap;
@@ -25,8 +24,7 @@ use crate::proto::irc::numeric::{
 };
 use crate::proto::irc::outgoing::cut_at_character;
 
-/// Nanoseconds of a second and of a minute.
-const SECOND: Wall = 1_000_000_000;
+/// Nanoseconds of a minute.
 const MINUTE: Wall = 60 * SECOND;
 
 /// `TOPIC channel [text]`. RFC 2812 section 3.2.4; Modern, "TOPIC message".
@@ -172,31 +170,13 @@ pub(super) fn send_names(call: &mut Call<'_>, id: ChannelId) {
     let is_long = reader.caps.has(Cap::UserhostInNames);
     let sign: &[u8] = if channel.modes.is_secret { b"@" } else { b"=" };
     let name = channel.name.clone();
-    // ":server 353 nick = #channel :" and CR LF.
-    let words = [irc.settings.name.as_bytes(), reader.target(), &name];
-    let bytes_fixed =
-        words.iter().map(|word| word.len()).sum::<usize>() + b":353  =  :\r\n".len() + 1;
-    let room = IRC_LINE_BYTES_MAX.saturating_sub(bytes_fixed);
-    let mut lines = vec![Vec::new()];
-    for (user, member) in &channel.members {
-        let Some(user) = irc.user(*user).filter(|user| is_member || !user.is_invisible) else {
-            continue;
-        };
+    let members = channel.members.iter().filter_map(|(id, member)| {
+        let user = irc.user(*id).filter(|user| is_member || !user.is_invisible)?;
         let shown = if is_long { user.prefix() } else { user.nick.clone() };
-        let shown = [member.prefixes(has_all).as_bytes(), &shown].concat();
-        let mut line = lines.pop().unwrap_or_default();
-        if !line.is_empty() && line.len() + 1 + shown.len() > room {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(b' ');
-        }
-        line.extend_from_slice(&shown);
-        lines.push(line);
-    }
-    for line in lines.iter().filter(|line| !line.is_empty()) {
-        irc.reply(call.user, RPL_NAMREPLY, &[sign, &name], Some(line));
-    }
+        Some([member.prefixes(has_all).as_bytes(), &shown].concat())
+    });
+    let members: Vec<_> = members.collect();
+    irc.reply_words(call.user, RPL_NAMREPLY, &[sign, &name], (&members, b' '));
 }
 
 /// Ends the names of a channel, as it was asked for.

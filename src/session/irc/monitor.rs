@@ -22,7 +22,6 @@ use crate::proto::irc::numeric::{
     ERR_MONLISTFULL, ERR_NEEDMOREPARAMS, Numeric, RPL_ENDOFMONLIST, RPL_MONLIST, RPL_MONOFFLINE,
     RPL_MONONLINE,
 };
-use crate::proto::irc::outgoing::Outgoing;
 
 /// Who watches which nick.
 #[derive(Debug, Default)]
@@ -112,7 +111,7 @@ pub fn monitor(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
         b"C" | b"c" => call.irc.stop_watching(call.user),
         b"L" | b"l" => {
             let watched = watched(call);
-            say(call, RPL_MONLIST, &watched);
+            call.irc.reply_words(call.user, RPL_MONLIST, &[], (&watched, b','));
             let text = Some(&b"End of MONITOR list"[..]);
             call.irc.reply(call.user, RPL_ENDOFMONLIST, &[], text);
         }
@@ -174,32 +173,8 @@ fn tell_of(call: &mut Call<'_>, nicks: &[Vec<u8>]) {
             None => away.push(utf8(nick).into_owned()),
         }
     }
-    say(call, RPL_MONONLINE, &here);
-    say(call, RPL_MONOFFLINE, &away);
-}
-
-/// Answers with words with commas between them, in as many lines as they need; none where there
-/// are no words.
-fn say(call: &mut Call<'_>, numeric: Numeric, words: &[Vec<u8>]) {
-    let server = call.irc.settings.name.clone();
-    let Some(user) = call.irc.user(call.user) else { return };
-    let target = user.target().to_vec();
-    let Some(out) = call.irc.out(call.user) else { return };
-    let mut rest = words;
-    while !rest.is_empty() {
-        let line = Outgoing::numeric(out, server.as_bytes(), numeric, &target);
-        let (mut text, room) = (Vec::new(), line.room());
-        while let [word, others @ ..] = rest
-            && (text.is_empty() || text.len() + 1 + word.len() <= room)
-        {
-            if !text.is_empty() {
-                text.push(b',');
-            }
-            text.extend_from_slice(word);
-            rest = others;
-        }
-        line.trailing(&text).end();
-    }
+    call.irc.reply_words(call.user, RPL_MONONLINE, &[], (&here, b','));
+    call.irc.reply_words(call.user, RPL_MONOFFLINE, &[], (&away, b','));
 }
 
 #[cfg(test)]

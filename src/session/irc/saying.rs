@@ -207,8 +207,8 @@ impl Irc {
     /// Whether somebody who hears it wants colours, or none.
     fn has_reader(&self, listener: Listener, has_colors: bool) -> bool {
         let is_one = |id: &UserId| {
-            self.user(*id).is_some_and(|user| user.connection.is_some())
-                && self.user(*id).is_some_and(|user| user.is_plain != has_colors)
+            self.user(*id)
+                .is_some_and(|user| user.connection.is_some() && user.is_plain != has_colors)
         };
         match listener {
             Listener::Channel(id) => {

@@ -186,9 +186,8 @@ impl Irc {
         if let Some(user) = self.users.get_mut(user.0) {
             user.channels.retain(|one| *one != channel);
         }
-        let is_empty = place.members.keys().all(|one| *one == LOG_BOT);
-        if is_empty && !place.stays {
-            if place.members.contains_key(&LOG_BOT)
+        if !place.has_people() && !place.stays {
+            if place.has(LOG_BOT)
                 && let Some(bot) = self.users.get_mut(LOG_BOT.0)
             {
                 bot.channels.retain(|one| *one != channel);
@@ -371,9 +370,7 @@ impl Irc {
 
     /// Registered clients, channels that one of them is in, and feeds that one hears.
     pub fn counts(&self) -> (usize, usize, usize) {
-        let has_people =
-            |channel: &Channel| channel.members.keys().any(|member| *member != LOG_BOT);
-        let channels = self.channels.iter().filter(|(_, channel)| has_people(channel)).count();
+        let channels = self.channels.iter().filter(|(_, channel)| channel.has_people()).count();
         (self.clients, channels, self.feeds.live())
     }
 
@@ -391,13 +388,10 @@ impl Irc {
     pub fn stop(&mut self, reason: &[u8]) {
         let ids: Vec<_> = self.users.iter().map(|(at, _)| UserId(at)).collect();
         for id in ids {
-            let Some(user) = self.user(id).filter(|user| !user.is_gone && id != LOG_BOT) else {
+            if id == LOG_BOT || self.user(id).is_none_or(|user| user.is_gone) {
                 continue;
-            };
-            let text = [b"Closing Link: ", &user.host[..], b" (", reason, b")"].concat();
-            if let Some(out) = self.out(id) {
-                Outgoing::begin(out, b"", "ERROR").trailing(&text).end();
             }
+            self.close_link(id, reason);
             if let Some(user) = self.user_mut(id) {
                 user.is_gone = true;
                 user.channels.clear();
@@ -406,6 +400,15 @@ impl Irc {
         self.channels = Places::default();
         self.channel_names.clear();
         self.nicks.clear();
+    }
+
+    /// The last word to a user: why its connection ends. Modern, "ERROR message".
+    pub(super) fn close_link(&mut self, id: UserId, reason: &[u8]) {
+        let Some(user) = self.user(id) else { return };
+        let text = [b"Closing Link: ", &user.host[..], b" (", reason, b")"].concat();
+        if let Some(out) = self.out(id) {
+            Outgoing::begin(out, b"", "ERROR").trailing(&text).end();
+        }
     }
 
     /// Somebody who has something to take, once each time.
@@ -423,7 +426,7 @@ impl Irc {
         let Some(user) = self.users.get(to.0) else { return };
         let target = user.target().to_vec();
         let Some(out) = self.out(to) else { return };
-        let line = Outgoing::begin(out, name.as_bytes(), numeric.code()).param(&target);
+        let line = Outgoing::numeric(out, name.as_bytes(), numeric, &target);
         let line = params.iter().fold(line, |line, param| line.param(&utf8(param)));
         match text {
             Some(text) => line.trailing(text).end(),
@@ -431,22 +434,21 @@ impl Irc {
         }
     }
 
-    /// Answers `to` with words as the last parameter, in as many lines as they need; one where
-    /// there are none.
+    /// Answers `to` with words as the last parameter, a `separator` between them, in as many lines
+    /// as they need: none where there are no words.
     pub fn reply_words(
         &mut self,
         to: UserId,
         numeric: Numeric,
         params: &[&[u8]],
-        words: &[Vec<u8>],
+        (words, separator): (&[Vec<u8>], u8),
     ) {
         let name = self.settings.name.clone();
         let Some(user) = self.users.get(to.0) else { return };
         let target = user.target().to_vec();
         let Some(out) = self.out(to) else { return };
-        let (mut rest, mut is_first) = (words, true);
-        while is_first || !rest.is_empty() {
-            is_first = false;
+        let mut rest = words;
+        while !rest.is_empty() {
             let line = Outgoing::numeric(out, name.as_bytes(), numeric, &target);
             let line = params.iter().fold(line, |line, param| line.param(param));
             let (mut text, room) = (Vec::new(), line.room());
@@ -454,7 +456,7 @@ impl Irc {
                 && (text.is_empty() || text.len() + 1 + word.len() <= room)
             {
                 if !text.is_empty() {
-                    text.push(b' ');
+                    text.push(separator);
                 }
                 text.extend_from_slice(word);
                 rest = others;

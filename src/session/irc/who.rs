@@ -17,7 +17,8 @@ use crate::proto::irc::Message;
 use crate::proto::irc::caps::Cap;
 use crate::proto::irc::mask::matches;
 use crate::proto::irc::numeric::{
-    RPL_ENDOFWHO, RPL_ISON, RPL_NOWAWAY, RPL_UNAWAY, RPL_USERHOST, RPL_WHOREPLY, RPL_WHOSPCRPL,
+    Numeric, RPL_ENDOFWHO, RPL_ISON, RPL_NOWAWAY, RPL_UNAWAY, RPL_USERHOST, RPL_WHOREPLY,
+    RPL_WHOSPCRPL,
 };
 use crate::proto::irc::outgoing::cut_at_character;
 
@@ -199,7 +200,7 @@ pub fn ison(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
     let asked = message.params().iter().flat_map(|param| param.split(|&byte| byte == b' '));
     let found = asked.filter(|nick| !nick.is_empty()).filter_map(|nick| call.irc.find(nick));
     let here: Vec<_> = found.filter_map(|id| Some(call.irc.user(id)?.nick.clone())).collect();
-    call.irc.reply_words(call.user, RPL_ISON, &[], &here);
+    reply_words(call, RPL_ISON, &here);
     Outcome::Done
 }
 
@@ -213,8 +214,16 @@ pub fn userhost(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
         [&user.nick, sign, &user.name, b"@", &user.host].concat()
     };
     let words: Vec<_> = found.map(word).collect();
-    call.irc.reply_words(call.user, RPL_USERHOST, &[], &words);
+    reply_words(call, RPL_USERHOST, &words);
     Outcome::Done
+}
+
+/// Answers with words, and with an empty text where there are none.
+fn reply_words(call: &mut Call<'_>, numeric: Numeric, words: &[Vec<u8>]) {
+    if words.is_empty() {
+        call.irc.reply(call.user, numeric, &[], Some(b""));
+    }
+    call.irc.reply_words(call.user, numeric, &[], (words, b' '));
 }
 
 /// `AWAY [text]`. RFC 2812, section 4.1; IRCv3 away-notify.

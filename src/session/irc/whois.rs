@@ -6,6 +6,7 @@ use super::joining::names_of;
 use super::user::{LOG_BOT, UserId};
 use crate::clock::SECOND;
 use crate::proto::irc::Message;
+use crate::proto::irc::caps::Cap;
 use crate::proto::irc::names::same;
 use crate::proto::irc::numeric::{
     ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK, RPL_AWAY,
@@ -60,9 +61,7 @@ fn tell(call: &mut Call<'_>, id: UserId) {
     let to = call.user;
     let params = [&nick[..], &user_name, &host, b"*"];
     call.irc.reply(to, RPL_WHOISUSER, &params, Some(&real_name));
-    if !channels.is_empty() {
-        call.irc.reply_words(to, RPL_WHOISCHANNELS, &[&nick], &channels);
-    }
+    call.irc.reply_words(to, RPL_WHOISCHANNELS, &[&nick], (&channels, b' '));
     call.irc.reply(to, RPL_WHOISSERVER, &[&nick, name.as_bytes()], Some(info::WHAT.as_bytes()));
     if let Some(away) = away {
         call.irc.reply(to, RPL_AWAY, &[&nick], Some(&away));
@@ -81,8 +80,7 @@ fn channels_of(call: &Call<'_>, id: UserId) -> Vec<Vec<u8>> {
     let Some(user) = call.irc.user(id) else { return Vec::new() };
     let is_hidden = (user.is_invisible || id == LOG_BOT) && id != call.user;
     let asker = call.irc.user(call.user);
-    let has_all =
-        asker.is_some_and(|user| user.caps.has(crate::proto::irc::caps::Cap::MultiPrefix));
+    let has_all = asker.is_some_and(|user| user.caps.has(Cap::MultiPrefix));
     let places = user.channels.iter().filter_map(|one| call.irc.channel(*one));
     let seen = places.filter(|channel| {
         channel.has(call.user) || (!is_hidden && channel.is_visible_to(call.user))
