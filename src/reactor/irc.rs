@@ -290,18 +290,21 @@ impl Reactor {
     /// may concern a thousand.
     pub(super) fn deliver_irc(&mut self) {
         self.note_wrong_password();
+        self.count_irc();
         let until = self.clock.mono() + IRC_DELIVERY_NS_PER_TURN;
         while self.clock.mono() < until {
             let Some(place) = &mut self.irc else { return };
-            let Some(id) = place.irc.next_dirty() else {
-                self.metrics.irc_skipped = place.irc.skipped;
-                self.metrics.irc_overrun = place.irc.overrun;
-                (self.metrics.irc_feed_lines, self.metrics.irc_feed_skipped) =
-                    place.irc.feed_counts();
-                return;
-            };
+            let Some(id) = place.irc.next_dirty() else { return };
             self.hand_over(id);
         }
+    }
+
+    /// Takes over what the server counts by itself.
+    fn count_irc(&mut self) {
+        let Some(place) = &self.irc else { return };
+        self.metrics.irc_skipped = place.irc.skipped;
+        self.metrics.irc_overrun = place.irc.overrun;
+        (self.metrics.irc_feed_lines, self.metrics.irc_feed_skipped) = place.irc.feed_counts();
     }
 
     /// Hands one user what it is to be sent.

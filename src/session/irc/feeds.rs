@@ -480,8 +480,6 @@ impl Irc {
             self.tell_skipped(mono, wall);
             self.check_alerts(mono, wall);
             self.bot.pace.note(mono, segment.head());
-            tools.metrics.irc_feed_lines = self.feeds.said;
-            tools.metrics.irc_feed_skipped = self.feeds.skipped;
             let is_behind = std::mem::take(&mut self.feeds.is_behind);
             return if is_behind { FeedStep::More } else { FeedStep::CaughtUp };
         };
