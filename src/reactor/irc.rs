@@ -347,12 +347,36 @@ impl Reactor {
         }
     }
 
-    /// The segment has opened: who listens hears what comes from now on.
+    /// The segment has opened: filters and alerts are as they were kept, and who listens hears what
+    /// comes from now on.
     pub(super) fn open_feeds(&mut self) {
+        self.restore_irc();
         let (Some(place), Some(segment)) = (&mut self.irc, self.storage.segment()) else { return };
         let tools =
             Tools { time: &mut self.time, tails: &mut self.tail_memo, metrics: &mut self.metrics };
         place.irc.begin_feeds(segment, &tools, self.wall);
+    }
+
+    /// Reads the filters and alerts that were kept, once. A file that cannot be read is put aside.
+    fn restore_irc(&mut self) {
+        let Some(place) = self.irc.as_mut().filter(|place| place.kept == Kept::Unread) else {
+            return;
+        };
+        if self.storage.segment().is_none() {
+            return;
+        }
+        let path = self.storage.dir.join(SmallFile::Irc.name());
+        place.kept = Kept::Read;
+        let Err(reason) = restore(&mut place.irc, &path, self.wall) else { return };
+        let aside = path.with_extension("json.bad");
+        // One that was put aside before must not be lost either.
+        let is_aside = !aside.exists() && std::fs::rename(&path, &aside).is_ok();
+        let becomes = if is_aside { "put aside" } else { "left alone, no change is kept" };
+        place.kept = if is_aside { Kept::Read } else { Kept::Not };
+        let path = path.display();
+        let fields: [(&str, &dyn std::fmt::Display); 3] =
+            [("path", &path), ("error", &reason), ("file", &becomes)];
+        self.log.event(self.wall, Severity::Warn, "irc_filters_bad", &fields);
     }
 
     /// Records have come in: log channels look at them, soon.
@@ -413,24 +437,9 @@ impl Reactor {
         self.deliver_irc();
     }
 
-    /// Reads the filters and alerts that were kept, once; then has them written when they change.
+    /// Has filters and alerts written, where they have changed.
     pub(super) fn keep_irc(&mut self) {
         let Some(place) = &mut self.irc else { return };
-        if place.kept == Kept::Unread && self.storage.segment().is_some() {
-            let path = self.storage.dir.join(SmallFile::Irc.name());
-            place.kept = Kept::Read;
-            if let Err(reason) = restore(&mut place.irc, &path, self.wall) {
-                let aside = path.with_extension("json.bad");
-                // One that was put aside before must not be lost either.
-                let is_aside = !aside.exists() && std::fs::rename(&path, &aside).is_ok();
-                let becomes = if is_aside { "put aside" } else { "left alone, no change is kept" };
-                place.kept = if is_aside { Kept::Read } else { Kept::Not };
-                let path = path.display();
-                let fields: [(&str, &dyn std::fmt::Display); 3] =
-                    [("path", &path), ("error", &reason), ("file", &becomes)];
-                self.log.event(self.wall, Severity::Warn, "irc_filters_bad", &fields);
-            }
-        }
         if place.kept == Kept::Read
             && let Some(bytes) = place.irc.take_changed()
             && !self.storage.write_file(SmallFile::Irc, bytes)

@@ -256,6 +256,8 @@ impl Reactor {
         // would interrupt this one for every page that they send to the disk.
         reactor.apply_process_settings()?;
         reactor.storage = Storage::start(&reactor.settings, reactor.poll.registry(), now, wall)?;
+        // In a new file it is open already.
+        reactor.open_feeds();
         reactor.announce();
         if let Some(reason) = reactor.storage.not_ready() {
             reactor.log.event(wall, Severity::Info, "opening", &[("waits_for", &reason)]);

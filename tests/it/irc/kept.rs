@@ -60,3 +60,20 @@ fn filters_and_alerts_are_kept_over_a_restart() {
     assert_eq!(std::fs::read(dir.path().join("irc.json.bad")).unwrap(), b"not that");
     server.stop();
 }
+
+#[test]
+fn a_kept_alert_counts_lines_before_anybody_of_irc_comes() {
+    let dir = temp_dir();
+    let server = start(dir.path());
+    Asker::new(&server).ask("!alert add many level>=error > 2 per 1h #db");
+    wait_until("the alert to be kept", || dir.path().join("irc.json").exists().then_some(()));
+    server.stop();
+    let server = start(dir.path());
+    server.send_until("ERROR one\nERROR two\nERROR three\n", 3);
+    let mut asker = Asker::new(&server);
+    // The feeds have a turn of their own, soon after the lines.
+    wait_until("the alert to be told", || {
+        (asker.ask("!alert list") == ["many 'level>=error' > 2 per 1h #db (on)"]).then_some(())
+    });
+    server.stop();
+}
