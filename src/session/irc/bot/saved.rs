@@ -94,7 +94,6 @@ impl Irc {
             enter(self, id, wall);
             settle(self, id, wall);
         }
-        self.bot.is_changed = false;
         Ok(count)
     }
 }
