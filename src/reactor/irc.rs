@@ -458,15 +458,25 @@ impl Reactor {
         self.finish_irc(token);
     }
 
+    /// Bytes of memory that hold what clients of IRC have not taken.
+    pub(super) fn irc_waiting_bytes(&self) -> usize {
+        self.irc.as_ref().map_or(0, |place| place.irc.waiting_bytes())
+    }
+
     /// The families of IRC; without it they are all 0.
     pub(super) fn expose_irc(&self, families: &mut Families<'_>) {
         let metrics = &self.metrics;
         let (users, channels, feeds) =
             self.irc.as_ref().map_or((0, 0, 0), |place| place.irc.counts());
-        let rows: [Row; 3] = [
+        let rows: [Row; 4] = [
             ("logcaster_irc_users", users.into(), "Clients of IRC that are registered"),
             ("logcaster_irc_channels", channels.into(), "Channels that somebody is in"),
             ("logcaster_irc_feeds", feeds.into(), "Feeds of log lines with somebody to hear them"),
+            (
+                "logcaster_irc_outbox_bytes",
+                self.irc_waiting_bytes().into(),
+                "Bytes of memory that hold what clients of IRC have not taken",
+            ),
         ];
         push_rows(Kind::Gauge, &rows, families);
         let rows: [Row; 4] = [

@@ -16,7 +16,7 @@ impl Reactor {
     pub(super) fn report_stats(&mut self) -> String {
         self.count_dropped_datagrams();
         let storage = self.storage.report();
-        let now: [(&str, u64); 13] = [
+        let now: [(&str, u64); 14] = [
             ("Total", storage.total),
             ("Dropped", storage.dropped),
             ("Current", storage.current),
@@ -26,6 +26,7 @@ impl Reactor {
             ("Tails", self.followers.tokens.len() as u64),
             ("HeldBytes", self.held_bytes as u64),
             ("OutboxBytes", self.outbox_bytes as u64),
+            ("IrcOutboxBytes", self.irc_waiting_bytes() as u64),
             ("RssBytes", resident_bytes()),
             ("LogDropped", self.log.dropped),
             ("LogSuppressed", self.log.suppressed),

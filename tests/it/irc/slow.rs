@@ -95,6 +95,8 @@ fn who_never_reads_harms_nobody_and_is_ended() {
     bob.write("MODE #a -t\r\n");
     until(&mut bob, " MODE #a -t");
     let mut ann = place.enter_blocked();
+    let waiting = || place.server.stat("IrcOutboxBytes");
+    assert!(waiting() > 0);
     let before = place.server.stat("RssBytes");
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -112,6 +114,8 @@ fn who_never_reads_harms_nobody_and_is_ended() {
     let said = ann.rest();
     let said = String::from_utf8_lossy(&said[said.len().saturating_sub(200)..]);
     assert!(said.contains("ERROR :Closing Link: 127.0.0.1 (Too much waits"), "{said}");
+    drop(ann);
+    wait_until("what waited is given back", || (waiting() == 0).then_some(()));
     place.server.stop();
 }
 
