@@ -535,7 +535,7 @@ pub fn fuzz_bulk(data: &[u8]) {
                     seen.push((bulk.verb(), bad.what.into_bytes(), Vec::new()));
                 }
                 Step::Fail(failure) => {
-                    seen.push((Verb::Delete, items.failure(&failure).into_bytes(), Vec::new()));
+                    seen.push((Verb::Delete, failure.what.into_bytes(), Vec::new()));
                 }
                 Step::NeedMore | Step::Again | Step::End => {}
             }

@@ -10,7 +10,7 @@
 use super::Verb;
 use crate::limits::{BAD_ENTRY_BYTES_MAX, BULK_REASONS_MAX};
 use crate::message::escape::escape;
-use crate::proto::entries::{BadEntry, BodyFailure};
+use crate::proto::entries::BadEntry;
 
 /// The statuses that an item can have; the last but one stands for all others.
 const STATUSES: [u16; 9] = [200, 201, 400, 404, 409, 413, 429, 500, 503];
@@ -25,7 +25,6 @@ pub struct Items {
     /// What is said of the first of those that were not stored, escaped.
     reasons: Vec<Box<[u8]>>,
     has_errors: bool,
-    stored: u64,
     took_ms: u64,
     /// Bytes of all items.
     bytes: u64,
@@ -55,8 +54,6 @@ impl Items {
                 escape(&reason.as_bytes()[..reason.len().min(BAD_ENTRY_BYTES_MAX)], &mut escaped);
                 self.reasons.push(escaped.into());
             }
-        } else if status < 300 {
-            self.stored += 1;
         }
         self.codes.push(code);
         self.bytes += item_bytes(code, self.reasons.last().map_or(0, |reason| reason.len()));
@@ -118,24 +115,6 @@ impl Items {
         }
         out.extend_from_slice(b"]}");
         true
-    }
-
-    /// The answer, with status 400, to a body that could not be read to its end. The documents
-    /// before that stay.
-    pub fn failure(&self, failure: &BodyFailure) -> String {
-        let mut reason = Vec::new();
-        escape(failure.what.as_bytes(), &mut reason);
-        let reason = String::from_utf8_lossy(&reason);
-        let stored = match self.stored {
-            0 => "nothing was stored".to_owned(),
-            1 => "1 document before it was stored".to_owned(),
-            count => format!("{count} documents before it were stored"),
-        };
-        let reason = format!("{reason}; {stored}");
-        format!(
-            "{{\"error\":{{\"type\":\"illegal_argument_exception\",\"reason\":\"{reason}\"}},\
-             \"status\":400}}"
-        )
     }
 
     /// The bytes of memory that it holds beside itself.
@@ -245,7 +224,7 @@ mod tests {
         items.set_took_ms(3);
         let head = "{\"took\":3,\"errors\":false,\"items\":[{\"create\":{\"status\":201}}";
         check(&items, &format!("{head},{{\"index\":{{\"status\":200}}}}]}}"));
-        assert_eq!((items.len(), items.stored, items.is_empty()), (2, 2, false));
+        assert_eq!((items.len(), items.is_empty()), (2, false));
     }
 
     #[test]
@@ -262,7 +241,6 @@ mod tests {
              \"reason\":\"too many requests, try again later\"}}},\
              {\"create\":{\"status\":500,\"error\":{\"type\":\"exception\",\"reason\":\"tea\"}}}]}",
         );
-        assert_eq!(items.stored, 0);
     }
 
     #[test]
@@ -287,23 +265,5 @@ mod tests {
         assert_eq!(answer.matches("\"reason\":\"\\\"").count(), BULK_REASONS_MAX);
         assert_eq!(answer.matches("\"reason\":\"cannot be read\"").count(), 2);
         assert!(items.held_bytes() < 300_000);
-    }
-
-    #[test]
-    fn a_body_that_fails_says_how_much_of_it_is_stored() {
-        let mut items = Items::new();
-        let failure = BodyFailure { what: "malformed action line 3: \"".into() };
-        for expected in [
-            "nothing was stored",
-            "1 document before it was stored",
-            "2 documents before it were stored",
-        ] {
-            let answer = items.failure(&failure);
-            let value: serde_json::Value = serde_json::from_str(&answer).unwrap();
-            assert_eq!(value["status"], 400);
-            let reason = format!("malformed action line 3: \"; {expected}");
-            assert_eq!(value["error"]["reason"], reason.as_str());
-            items.push(Verb::Index, 201, "");
-        }
     }
 }

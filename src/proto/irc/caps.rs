@@ -3,7 +3,7 @@
 
 use super::Outgoing;
 
-/// A capability that this server knows.
+/// A capability that this server knows. There are no accounts, so `sasl` is none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Cap {
@@ -31,8 +31,6 @@ pub enum Cap {
     MultiPrefix,
     /// A JOIN does not name who is there.
     NoImplicitNames,
-    /// AUTHENTICATE is a command.
-    Sasl,
     /// Lines carry the tag `time`.
     ServerTime,
     /// The real name may change.
@@ -43,7 +41,7 @@ pub enum Cap {
 
 impl Cap {
     /// All of them, in the order of their names.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 15] = [
         Self::AwayNotify,
         Self::Batch,
         Self::CapNotify,
@@ -56,7 +54,6 @@ impl Cap {
         Self::MessageTags,
         Self::MultiPrefix,
         Self::NoImplicitNames,
-        Self::Sasl,
         Self::ServerTime,
         Self::SetName,
         Self::UserhostInNames,
@@ -77,18 +74,9 @@ impl Cap {
             Self::MessageTags => "message-tags",
             Self::MultiPrefix => "multi-prefix",
             Self::NoImplicitNames => "no-implicit-names",
-            Self::Sasl => "sasl",
             Self::ServerTime => "server-time",
             Self::SetName => "setname",
             Self::UserhostInNames => "userhost-in-names",
-        }
-    }
-
-    /// What clients that know version 302 are told of it, behind `=`.
-    pub const fn value(self) -> Option<&'static str> {
-        match self {
-            Self::Sasl => Some("PLAIN"),
-            _ => None,
         }
     }
 
@@ -129,27 +117,25 @@ impl CapSet {
     }
 }
 
-/// What CAP REQ makes of `current`, where the server offers `offered`: `list` holds names, each
-/// with `-` before it where it is to go. All of it is done or nothing: `None`, where a name is
-/// unknown, not offered or has a value, asks for NAK. Names that are repeated or already so change
-/// nothing.
-pub fn request(list: &[u8], current: CapSet, offered: CapSet) -> Option<CapSet> {
+/// What CAP REQ makes of `current`: `list` holds names, each with `-` before it where it is to go.
+/// All of it is done or nothing: `None`, where a name is unknown or has a value, asks for NAK. Names
+/// that are repeated or already so change nothing.
+pub fn request(list: &[u8], current: CapSet) -> Option<CapSet> {
     let mut caps = current;
     for word in list.split(|&byte| byte == b' ').filter(|word| !word.is_empty()) {
         let (name, is_on) = match word.strip_prefix(b"-") {
             Some(name) => (name, false),
             None => (word, true),
         };
-        let cap = Cap::find(name).filter(|&cap| offered.has(cap))?;
+        let cap = Cap::find(name)?;
         caps = if is_on { caps.with(cap) } else { caps.without(cap) };
     }
     Some(caps)
 }
 
 /// Writes the answer to `CAP LS` or `CAP LIST` (`subcommand`) for `client`, a nick or `*`. With
-/// `is_302` the capabilities that LS lists have their values, and a list too long for one line goes
-/// on, each but the last with `*` before it ("Multiline replies to CAP LS and CAP LIST"); without,
-/// the list is cut at a name. An empty list is one line.
+/// `is_302` a list too long for one line goes on, each but the last with `*` before it ("Multiline
+/// replies to CAP LS and CAP LIST"); without, the list is cut at a name. An empty list is one line.
 pub fn write_list(
     out: &mut Vec<u8>,
     server: &[u8],
@@ -158,10 +144,7 @@ pub fn write_list(
     caps: CapSet,
     is_302: bool,
 ) {
-    let mut names = caps.iter().map(|cap| match cap.value() {
-        Some(value) if is_302 && subcommand == "LS" => format!("{}={value}", cap.name()),
-        _ => cap.name().to_owned(),
-    });
+    let mut names = caps.iter().map(Cap::name);
     let mut next = names.next();
     loop {
         let mut line = Outgoing::begin(out, server, "CAP").param(client);
@@ -173,7 +156,7 @@ pub fn write_list(
             if !list.is_empty() {
                 list.push(' ');
             }
-            list.push_str(&name);
+            list.push_str(name);
             next = names.next();
         }
         let goes_on = is_302 && next.is_some() && !list.is_empty();

@@ -8,7 +8,7 @@ use super::line::presentable;
 use super::server::{Post, utf8};
 use super::{farewell, info, isupport, joining};
 use crate::limits::IRC_REAL_NAME_BYTES_MAX;
-use crate::proto::irc::caps::{Cap, CapSet, request, write_list};
+use crate::proto::irc::caps::{CapSet, request, write_list};
 use crate::proto::irc::names::{fold, is_nick, same, user_name};
 use crate::proto::irc::numeric::{
     ERR_ALREADYREGISTERED, ERR_ERRONEUSNICKNAME, ERR_INVALIDCAPCMD, ERR_INVALIDUSERNAME,
@@ -17,9 +17,6 @@ use crate::proto::irc::numeric::{
 };
 use crate::proto::irc::outgoing::{Outgoing, cut_at_character};
 use crate::proto::irc::{Message, Secret};
-
-/// What `CAP LS` offers. There are no accounts, so there is no SASL.
-const OFFERED: CapSet = CapSet::ALL.without(Cap::Sasl);
 
 /// `AUTHENTICATE`. There are no accounts. IRCv3 sasl.
 pub fn authenticate(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
@@ -45,7 +42,7 @@ pub fn cap(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
             user.is_cap_302 |= version.is_some_and(|version| version >= 302);
             let is_302 = user.is_cap_302;
             if let Some(out) = call.irc.out(call.user) {
-                write_list(out, name.as_bytes(), &client, "LS", OFFERED, is_302);
+                write_list(out, name.as_bytes(), &client, "LS", CapSet::ALL, is_302);
             }
         }
         b"LIST" => {
@@ -61,7 +58,7 @@ pub fn cap(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
             // What is acknowledged is all that was asked for, or it would seem to be less.
             let fits = utf8(list).len() <= line.param(b"ACK").room();
             let is_good = fits && !list.trim_ascii().is_empty();
-            let wanted = request(list, caps, OFFERED).filter(|_| is_good);
+            let wanted = request(list, caps).filter(|_| is_good);
             user.caps = wanted.unwrap_or(caps);
             let verb = if wanted.is_some() { &b"ACK"[..] } else { b"NAK" };
             if let Some(out) = call.irc.out(call.user) {

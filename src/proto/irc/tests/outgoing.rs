@@ -240,7 +240,6 @@ fn changes_that_were_made_are_told_in_few_lines() {
 /// IRCv3 capability-negotiation, "The CAP REQ subcommand": all or nothing.
 #[test]
 fn capabilities_are_granted_together_or_not_at_all() {
-    let offered = CapSet::ALL.without(Cap::Sasl);
     let one = CapSet::default().with(Cap::Batch);
     let both = one.with(Cap::ServerTime);
     for (list, expected) in [
@@ -259,7 +258,7 @@ fn capabilities_are_granted_together_or_not_at_all() {
         ("--batch", None),
         ("-", None),
     ] {
-        assert_eq!(caps::request(list.as_bytes(), one, offered), expected, "{list:?}");
+        assert_eq!(caps::request(list.as_bytes(), one), expected, "{list:?}");
     }
 }
 
@@ -276,14 +275,14 @@ fn capabilities_have_names_of_their_own() {
     assert_eq!(CapSet::ALL.iter().count(), Cap::ALL.len());
 }
 
-/// IRCv3 capability-negotiation, "Multiline replies to CAP LS and CAP LIST", "Capability values".
+/// IRCv3 capability-negotiation, "Multiline replies to CAP LS and CAP LIST".
 #[test]
 fn lists_of_capabilities_fit_their_lines() {
-    let caps = CapSet::default().with(Cap::Sasl).with(Cap::Batch);
+    let caps = CapSet::default().with(Cap::ServerTime).with(Cap::Batch);
     for (subcommand, is_302, expected) in [
-        ("LS", true, ":irc.a CAP * LS :batch sasl=PLAIN"),
-        ("LS", false, ":irc.a CAP * LS :batch sasl"),
-        ("LIST", true, ":irc.a CAP * LIST :batch sasl"),
+        ("LS", true, ":irc.a CAP * LS :batch server-time"),
+        ("LS", false, ":irc.a CAP * LS :batch server-time"),
+        ("LIST", true, ":irc.a CAP * LIST :batch server-time"),
     ] {
         let line = written(|out| caps::write_list(out, b"irc.a", b"*", subcommand, caps, is_302));
         assert_eq!(line, expected);
