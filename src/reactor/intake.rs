@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use mio::Token;
 
-use super::{Reactor, sys};
+use super::Reactor;
 use crate::clock::MS;
 use crate::config::Settings;
 use crate::limits::TELL_AGAIN_MS;
@@ -12,10 +12,11 @@ use crate::message::syslog::Times;
 use crate::session::multiline::FirstLine;
 use crate::session::{Intake, Session, Sink};
 
-/// An intake as `settings` say; `zone` is that of times that name none, unless they say so.
-pub(super) fn new(settings: &Settings, zone: &TimeZone) -> Intake {
+/// An intake of this machine as `settings` say; `zone` is that of times that name none, unless they
+/// say so.
+pub(super) fn new(settings: &Settings, host_name: &[u8], zone: &TimeZone) -> Intake {
     let zone = settings.syslog_timezone.as_ref().map_or(zone, |zone| &zone.zone);
-    let mut intake = Intake::new(&sys::host_name(), Times::new(zone.clone()));
+    let mut intake = Intake::new(host_name, Times::new(zone.clone()));
     apply(settings, &mut intake);
     intake
 }

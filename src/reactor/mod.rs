@@ -205,7 +205,7 @@ impl Reactor {
         let fd = signals.as_raw_fd();
         poll.registry().register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE)?;
         sys::raise_open_files();
-        let (now, wall) = (clock.mono(), clock.wall());
+        let (now, wall, host_name) = (clock.mono(), clock.wall(), sys::host_name());
         let mut reactor = Self {
             poll,
             now,
@@ -224,9 +224,8 @@ impl Reactor {
             datagrams: Datagrams::default(),
             kmsg: None,
             notify: manager.notify,
-            intake: intake::new(&settings, &zone),
+            intake: intake::new(&settings, &host_name, &zone),
             tell_after: 0,
-            host_name: sys::host_name(),
             timers: Timers::default(),
             session_timers: Timers::default(),
             ready_questions: VecDeque::new(),
@@ -234,8 +233,8 @@ impl Reactor {
             followers: Followers::default(),
             stalled_uploads: Vec::new(),
             http_tails: 0,
-            policy: http::policy(&settings, &sys::host_name(), &[]),
-            irc: IrcPlace::new(&settings, &sys::host_name(), now, wall),
+            policy: http::policy(&settings, &host_name, &[]),
+            irc: IrcPlace::new(&settings, &host_name, now, wall),
             sync_waiters: Vec::new(),
             scan_queue: VecDeque::new(),
             scanners: Vec::new(),
@@ -248,6 +247,7 @@ impl Reactor {
             held_bytes: 0,
             outbox_bytes: 0,
             life: Life::default(),
+            host_name,
             settings,
         };
         reactor.bind_all(manager.passed, &manager.warnings)?;
