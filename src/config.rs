@@ -302,19 +302,13 @@ impl Settings {
             .any(|rule| rule.listener == Some(Listener::Clear) && rule.network.contains(peer))
     }
 
-    /// Reads the config file again; see [`Settings::reload`]. Without a config file nothing
-    /// changes.
+    /// Reads the config file again, and the files that settings name; see [`Settings::reload`].
     ///
     /// # Errors
     /// As [`load`]; these settings stay in force.
     pub fn reload_file(&self) -> Result<Reload, ConfigError> {
-        match &self.config_file {
-            Some(path) => self.reload(&read(path)?),
-            None => {
-                let settings = self.clone();
-                Ok(Reload { settings, changed: Vec::new(), needs_restart: Vec::new() })
-            }
-        }
+        let text = self.config_file.as_deref().map(read).transpose()?;
+        self.reload(&text.unwrap_or_default())
     }
 
     /// Resolves again with `text` as the config file. Flags and environment stay above it. What
@@ -330,11 +324,17 @@ impl Settings {
         let (mut changed, mut needs_restart) = (Vec::new(), Vec::new());
         for (index, row) in TABLE.iter().enumerate() {
             let shown = (row.show)(&fresh);
-            if shown == (row.show)(self) {
+            let is_new = match row.adopt {
+                Some(adopt) => adopt(&mut settings, &fresh),
+                None => shown != (row.show)(self),
+            };
+            if !is_new {
                 continue;
             }
             if row.reloadable {
-                (row.set)(&mut settings, &shown).expect("a shown value is read back");
+                if row.adopt.is_none() {
+                    (row.set)(&mut settings, &shown).expect("a shown value is read back");
+                }
                 settings.sources[index] = fresh.sources[index].clone();
                 changed.push(row.name);
             } else {

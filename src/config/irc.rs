@@ -61,6 +61,7 @@ pub(super) const IRC_MOTD: Setting = Setting {
     set: |s, text| greeting(text).map(|greeting| s.irc_motd = greeting),
     show: |s| s.irc_motd.as_ref().map_or_else(String::new, |motd| motd.source.clone()),
     reloadable: true,
+    adopt: Some(|s, fresh| adopt(&mut s.irc_motd, &fresh.irc_motd)),
     help: "Greet everybody on IRC with FILE",
     ..SWITCH
 };
@@ -72,6 +73,8 @@ pub(super) const IRC_PASSWORD: Setting = Setting {
     default: "",
     set: |s, text| password(text).map(|word| s.irc_password = word),
     show: |s| s.irc_password.as_ref().map_or_else(String::new, |word| word.source.clone()),
+    reloadable: true,
+    adopt: Some(|s, fresh| adopt(&mut s.irc_password, &fresh.irc_password)),
     help: "Let in whom IRC's PASS says so; @FILE reads it",
     essay: "What is given as a flag can be seen in lists of processes: a file (@FILE, its first \
             line) or the environment keeps it.",
@@ -102,6 +105,13 @@ pub(super) const IRC_PER_ADDRESS: Setting = Setting {
     essay: "This machine itself is not limited by it.",
     ..SWITCH
 };
+
+/// Takes a value over: whether it is another.
+fn adopt<T: Clone + PartialEq>(mine: &mut T, fresh: &T) -> bool {
+    let is_new = mine != fresh;
+    mine.clone_from(fresh);
+    is_new
+}
 
 /// A password, and where it came from, which may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]

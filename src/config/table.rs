@@ -28,10 +28,13 @@ pub struct Setting {
     pub choices: &'static [&'static str],
     /// Checks a value and stores it.
     pub set: fn(&mut Settings, &str) -> Result<(), Expected>,
-    /// Writes the effective value; `set` reads it back to the same.
+    /// Writes the effective value; `set` reads it back to the same, unless there is `adopt`.
     pub show: fn(&Settings) -> String,
     /// Whether SIGHUP applies a new value; otherwise it needs a restart.
     pub reloadable: bool,
+    /// Takes the value over from other settings, and says whether it is another: where what is shown
+    /// of it is not all of it.
+    pub adopt: Option<fn(&mut Settings, &Settings) -> bool>,
     /// Whether the flag may stand several times, each adding to the list. Of any other flag the
     /// last one wins.
     pub repeatable: bool,
@@ -55,6 +58,7 @@ pub(super) const SWITCH: Setting = Setting {
     set: |_, _| Ok(()),
     show: |_| String::new(),
     reloadable: false,
+    adopt: None,
     repeatable: false,
     is_port: false,
     help: "",

@@ -381,6 +381,31 @@ fn reload_applies_what_can_be_changed_and_names_the_rest() {
 }
 
 #[test]
+fn reload_reads_files_whose_names_have_stayed_the_same() {
+    let (motd, word) = (file("hello\n"), file("first\n"));
+    let (motd_path, word_path) = (motd.path().to_str().unwrap(), word.path().to_str().unwrap());
+    let said = format!("@{word_path}");
+    let settings =
+        Settings::from_flags(&[("irc-motd", motd_path), ("irc-password", &said)]).unwrap();
+    assert!(settings.reload_file().unwrap().changed.is_empty());
+    std::fs::write(motd.path(), "bye\n").unwrap();
+    let reload = settings.reload_file().unwrap();
+    assert_eq!(reload.changed, ["irc-motd"]);
+    assert_eq!(reload.settings.irc_motd.as_ref().unwrap().lines, [b"bye"]);
+    std::fs::write(word.path(), "second\n").unwrap();
+    let reload = reload.settings.reload_file().unwrap();
+    assert_eq!(reload.changed, ["irc-password"]);
+    assert_eq!(reload.settings.irc_password.unwrap().word, crate::proto::irc::Secret::new("second"));
+    std::fs::remove_file(motd.path()).unwrap();
+    assert!(settings.reload_file().is_err(), "what is gone changes nothing");
+    let settings = Settings::from_flags(&[]).unwrap();
+    let reload = settings.reload("irc-password = \"one\"").unwrap();
+    let reload = reload.settings.reload("irc-password = \"other\"").unwrap();
+    assert_eq!(reload.changed, ["irc-password"], "though both are shown as stars");
+    assert_eq!(reload.settings.irc_password.unwrap().word, crate::proto::irc::Secret::new("other"));
+}
+
+#[test]
 fn the_defaults_are_those_that_the_limits_name() {
     let settings = Settings::from_flags(&[]).unwrap();
     assert_eq!(settings.max_clients, crate::limits::CLIENTS_DEFAULT);
