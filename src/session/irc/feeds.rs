@@ -10,6 +10,7 @@
 //! A feed that nobody listens to has no cursor and costs nothing. One that somebody listens to
 //! again begins with what comes then. A record that several feeds of one channel find is said once.
 
+use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::channel::{Channel, ChannelId, Member, Topic};
@@ -155,6 +156,11 @@ pub fn question_of(name: &[u8]) -> Option<String> {
     let has_folded = value.iter().any(|byte| b"{}|^".contains(byte));
     let has_letter = value.iter().any(u8::is_ascii_alphabetic);
     let (parameter, value) = match label {
+        Some("host") if ipv6_of(value).is_some() => {
+            let pattern = in_any_case(value, "^", "$");
+            let pattern = String::from_utf8_lossy(&pattern).replace('-', "[-:]");
+            ("host~".to_owned(), pattern.into_bytes())
+        }
         // That folds letters by itself.
         None if !has_folded => ("keyword=".to_owned(), value.to_vec()),
         None => ("regex=".to_owned(), in_any_case(value, "", "")),
@@ -175,10 +181,18 @@ pub fn shown(channel: &[u8], question: &str) -> String {
     let Some(rest) = question.strip_prefix(&own[..]) else { return question.to_owned() };
     let word = channel.get(LOG_CHANNEL.len()..).unwrap_or_default();
     let word = String::from_utf8_lossy(word);
-    match word.split_once('-') {
-        Some((label, value)) => format!("{}={value}{rest}", label.to_ascii_lowercase()),
-        None => question.to_owned(),
+    let Some((label, value)) = word.split_once('-') else { return question.to_owned() };
+    let label = label.to_ascii_lowercase();
+    match ipv6_of(value.as_bytes()).filter(|_| label == "host") {
+        Some(address) => format!("{label}={address}{rest}"),
+        None => format!("{label}={value}{rest}"),
     }
+}
+
+/// The address that a name may mean which has `-` in place of `:`, as no channel's name may hold
+/// that. The same name may be a host's own.
+fn ipv6_of(name: &[u8]) -> Option<Ipv6Addr> {
+    str::from_utf8(name).ok()?.replace('-', ":").parse().ok()
 }
 
 /// A pattern for a folded name, however it was written, between `begin` and `end`.

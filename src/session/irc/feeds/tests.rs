@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::{parse, question_of};
+use super::{parse, question_of, shown};
 use crate::query::TimeContext;
 
 #[test]
@@ -16,6 +16,10 @@ fn a_name_asks_for_the_same_in_any_case() {
         (&["#logs-a[0]", "#logs-A{0}", "#logs-a[0}"], "regex=(?i)a[\\[{]0[\\]}]"),
         (&["#logs-host-a\\~", "#logs-host-A|^"], "host~(?i)^a[\\\\|][~^]$"),
         (&["#logs-host-", "#logs-HOST-"], "keyword=host-"),
+        // No channel's name has a colon.
+        (&["#logs-host---1"], "host~(?i)^[-:][-:]1$"),
+        (&["#logs-host-fe80--A", "#logs-HOST-FE80--a"], "host~(?i)^fe80[-:][-:]a$"),
+        (&["#logs-host-db-1", "#logs-HOST-DB-1"], "host~(?i)^db-1$"),
     ] {
         for name in names {
             assert_eq!(question_of(name.as_bytes()).as_deref(), Some(words), "{name}");
@@ -25,4 +29,8 @@ fn a_name_asks_for_the_same_in_any_case() {
     }
     assert_eq!(question_of(b"#logs-"), None);
     assert_eq!(question_of(b"#ops"), None);
+    let question = |name: &str| question_of(name.as_bytes()).unwrap();
+    for (name, about) in [("#logs-host---1", "host=::1"), ("#logs-app-fe80--a", "app=fe80--a")] {
+        assert_eq!(shown(name.as_bytes(), &question(name)), about);
+    }
 }
