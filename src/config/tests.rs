@@ -395,7 +395,10 @@ fn reload_reads_files_whose_names_have_stayed_the_same() {
     std::fs::write(word.path(), "second\n").unwrap();
     let reload = reload.settings.reload_file().unwrap();
     assert_eq!(reload.changed, ["irc-password"]);
-    assert_eq!(reload.settings.irc_password.unwrap().word, crate::proto::irc::Secret::new("second"));
+    assert_eq!(
+        reload.settings.irc_password.unwrap().word,
+        crate::proto::irc::Secret::new("second")
+    );
     std::fs::remove_file(motd.path()).unwrap();
     assert!(settings.reload_file().is_err(), "what is gone changes nothing");
     let settings = Settings::from_flags(&[]).unwrap();

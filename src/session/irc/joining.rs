@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::channel::{Channel, ChannelId, Member, Modes};
 use super::commands::{Call, Outcome};
-use super::feeds::{LOG_CHANNEL, open_log_channel, question_of};
+use super::feeds::{log_word, open_log_channel, question_of};
 use super::line::presentable;
 use super::listing;
 use super::server::Post;
@@ -135,18 +135,13 @@ fn admit(
     Ok(Some((id, Member::default())))
 }
 
-/// Whether it is a name that only a log channel may have.
-fn names_log(name: &[u8]) -> bool {
-    name.get(..LOG_CHANNEL.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(LOG_CHANNEL))
-}
-
 /// Opens the channel of a name that no other has.
 fn open(call: &mut Call<'_>, name: &[u8]) -> Result<ChannelId, Refusal> {
     let too_many = (ERR_UNAVAILRESOURCE, "There are too many channels");
     if call.irc.channels.len() >= IRC_CHANNELS_MAX {
         return Err(too_many);
     }
-    if names_log(name) {
+    if log_word(name).is_some() {
         question_of(name).ok_or(NO_SUCH_CHANNEL)?;
         return open_log_channel(call.irc, name, call.wall).ok_or(too_many);
     }
