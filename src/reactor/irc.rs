@@ -249,12 +249,11 @@ impl Reactor {
             self.metrics.drains_cut_short += 1;
             return self.close(token, "did not read");
         }
-        let before = self.with_irc(token, |session, context| session.on_deadline(context));
-        if matches!(before, Some(Next::Close)) {
-            self.metrics.irc_timeouts += 1;
-        }
-        match before {
-            Some(Next::Close) => self.finish_irc(token),
+        match self.with_irc(token, |session, context| session.on_deadline(context)) {
+            Some(Next::Close) => {
+                self.metrics.irc_timeouts += 1;
+                self.finish_irc(token);
+            }
             _ => self.enqueue(token),
         }
     }

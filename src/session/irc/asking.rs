@@ -349,17 +349,13 @@ fn query<S: Store>(
     segment: &Segment<S>,
     (tools, asked): (&Tools<'_>, Wall),
 ) -> Begun {
-    let (mut query, end) = read_ended(&words, segment, tools, asked)?;
+    let (query, end) = read_ended(&words, segment, tools, asked)?;
     let lines_max = match reply.place {
         Place::Channel(_) => IRC_ANSWER_LINES,
         Place::Private => IRC_ANSWER_LINES_PRIVATE,
     };
     let limit = limit.or(query.limit).unwrap_or(IRC_ANSWER_LINES).min(lines_max);
-    query.is_recent = end == End::Newest && query.order == Order::Oldest;
-    query.limit = Some(limit);
-    query.counts_all = true;
-    let shown = Shown::new(words, asked, end, limit);
-    Ok((Kind::Records(shown), Walk::Records(Cursor::query(query, segment))))
+    Ok(walk_shown(query, Shown::new(words, asked, end, limit), segment))
 }
 
 fn more<S: Store>(irc: &mut Irc, reply: Reply, segment: &Segment<S>, tools: &Tools<'_>) -> Begun {
@@ -373,11 +369,16 @@ fn more<S: Store>(irc: &mut Irc, reply: Reply, segment: &Segment<S>, tools: &Too
         Edge::Before(seq) => query.before = Some(seq),
         Edge::After(seq) => query.after = Some(seq),
     }
-    query.is_recent = end == End::Newest && query.order == Order::Oldest;
-    query.limit = Some(IRC_ANSWER_LINES);
-    query.counts_all = true;
     let shown = Shown { is_more: true, ..Shown::new(words, asked, end, IRC_ANSWER_LINES) };
-    Ok((Kind::Records(shown), Walk::Records(Cursor::query(query, segment))))
+    Ok(walk_shown(query, shown, segment))
+}
+
+/// The walk that finds what is to be shown, and counts the rest.
+fn walk_shown<S: Store>(mut query: Query, shown: Shown, segment: &Segment<S>) -> (Kind, Walk) {
+    query.is_recent = shown.end == End::Newest && query.order == Order::Oldest;
+    query.limit = Some(shown.limit);
+    query.counts_all = true;
+    (Kind::Records(shown), Walk::Records(Cursor::query(query, segment)))
 }
 
 fn count<S: Store>(words: &[u8], segment: &Segment<S>, tools: &Tools<'_>, now: Wall) -> Begun {

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::clock::{Mono, Wall};
 use crate::proto::irc::Message;
-use crate::proto::irc::numeric::{ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND};
+use crate::proto::irc::numeric::{
+    ERR_CHANOPRIVSNEEDED, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL,
+    ERR_NOTREGISTERED, ERR_TOOMANYTARGETS, ERR_UNKNOWNCOMMAND, Numeric,
+};
 
 /// What a command is done with.
 pub struct Call<'a> {
@@ -31,6 +34,39 @@ pub enum Outcome {
     Ask(Box<Question>),
     /// The connection ends once its last words are sent.
     Quit,
+}
+
+/// Why something was refused: the numeric and its words.
+pub(super) type Refusal = (Numeric, &'static str);
+
+pub(super) const NO_SUCH_CHANNEL: Refusal = (ERR_NOSUCHCHANNEL, "No such channel");
+pub(super) const NO_SUCH_NICK: Refusal = (ERR_NOSUCHNICK, "No such nick");
+pub(super) const NOT_ON_CHANNEL: Refusal = (ERR_NOTONCHANNEL, "You're not on that channel");
+pub(super) const NOT_OPERATOR: Refusal = (ERR_CHANOPRIVSNEEDED, "You're not channel operator");
+pub(super) const FOR_LOGBOT: Refusal = (ERR_CHANOPRIVSNEEDED, "Only LogBot may do that");
+pub(super) const TOO_MANY_TARGETS: Refusal = (ERR_TOOMANYTARGETS, "Too many targets");
+
+impl Call<'_> {
+    /// Answers with a refusal that is about `param`.
+    pub(super) fn refuse(&mut self, (numeric, text): Refusal, param: &[u8]) {
+        self.irc.reply(self.user, numeric, &[param], Some(text.as_bytes()));
+    }
+
+    /// Answers that a command needs more parameters.
+    pub(super) fn lacks_params(&mut self, command: &str) -> Outcome {
+        self.refuse((ERR_NEEDMOREPARAMS, "Not enough parameters"), command.as_bytes());
+        Outcome::Done
+    }
+
+    /// `nick!user@host` of who says it.
+    pub(super) fn prefix(&self) -> Vec<u8> {
+        self.irc.user(self.user).map(|user| user.prefix()).unwrap_or_default()
+    }
+}
+
+/// The names of a comma list; empty ones are none.
+pub(super) fn names_of(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|&byte| byte == b',').filter(|name| !name.is_empty())
 }
 
 /// Who may say a command.
@@ -144,8 +180,7 @@ fn answer(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
         return Outcome::Done;
     }
     if message.params().len() < row.params_min {
-        call.refuse((ERR_NEEDMOREPARAMS, "Not enough parameters"), row.name.as_bytes());
-        return Outcome::Done;
+        return call.lacks_params(row.name);
     }
     (row.handler)(call, message)
 }

@@ -17,7 +17,6 @@ use crate::clock::{MS, Wall};
 use crate::limits::{IRC_HISTORY_MAX, IRC_HISTORY_PER_STEP};
 use crate::proto::irc::Message;
 use crate::proto::irc::caps::Cap;
-use crate::proto::irc::outgoing::Outgoing;
 use crate::query::{Cursor, Frame, Frames, Query};
 use crate::segment::{Segment, Seq, Store};
 use crate::session::walk::{Tools, Walk};
@@ -90,12 +89,8 @@ pub fn chathistory(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
             Outcome::Ask(Box::new(Question { reply, ask, words }))
         }
         Err(Failure(code, about, text)) => {
-            let name = call.irc.settings.name.clone().into_bytes();
-            let Some(out) = call.irc.out(call.user) else { return Outcome::Done };
-            let line = Outgoing::begin(out, &name, "FAIL").param(b"CHATHISTORY");
-            let line = line.param(code.as_bytes()).param(&utf8(&subcommand));
-            let line = about.into_iter().fold(line, |line, about| line.param(&utf8(about)));
-            line.trailing(text.as_bytes()).end();
+            let context: Vec<_> = [&subcommand[..]].into_iter().chain(about).collect();
+            call.irc.fail(call.user, "CHATHISTORY", code, &context, text);
             Outcome::Done
         }
     }

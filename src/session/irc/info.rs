@@ -7,11 +7,10 @@ use crate::clock::{SECOND, Wall};
 use crate::proto::irc::Message;
 use crate::proto::irc::mask::matches;
 use crate::proto::irc::numeric::{
-    ERR_NEEDMOREPARAMS, ERR_NOMOTD, ERR_NOOPERHOST, ERR_NOPRIVILEGES, ERR_NOSUCHSERVER,
-    RPL_ADMINEMAIL, RPL_ADMINLOC1, RPL_ADMINLOC2, RPL_ADMINME, RPL_ENDOFINFO, RPL_ENDOFLINKS,
-    RPL_ENDOFMOTD, RPL_ENDOFSTATS, RPL_GLOBALUSERS, RPL_INFO, RPL_LOCALUSERS, RPL_LUSERCHANNELS,
-    RPL_LUSERCLIENT, RPL_LUSERME, RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD, RPL_MOTDSTART,
-    RPL_STATSUPTIME, RPL_TIME, RPL_VERSION,
+    ERR_NOMOTD, ERR_NOOPERHOST, ERR_NOPRIVILEGES, ERR_NOSUCHSERVER, RPL_ADMINEMAIL, RPL_ADMINLOC1,
+    RPL_ADMINLOC2, RPL_ADMINME, RPL_ENDOFINFO, RPL_ENDOFLINKS, RPL_ENDOFMOTD, RPL_ENDOFSTATS,
+    RPL_GLOBALUSERS, RPL_INFO, RPL_LOCALUSERS, RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME,
+    RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD, RPL_MOTDSTART, RPL_STATSUPTIME, RPL_TIME, RPL_VERSION,
 };
 
 use super::server::utf8;
@@ -170,8 +169,7 @@ pub fn for_operators(call: &mut Call<'_>, _message: &Message<'_>) -> Outcome {
 /// `STATS [letter [server]]`: `u` tells how long the server is up. RFC 2812, section 3.4.4.
 pub fn stats(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
     let Some(letter) = message.param(0).filter(|letter| !letter.is_empty()) else {
-        call.refuse((ERR_NEEDMOREPARAMS, "Not enough parameters"), b"STATS");
-        return Outcome::Done;
+        return call.lacks_params("STATS");
     };
     if !is_for_us(call, message, 1) {
         return Outcome::Done;

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use super::channel::{Channel, ChannelId, Member, Modes};
-use super::commands::{Call, Outcome};
+use super::commands::{
+    Call, FOR_LOGBOT, NO_SUCH_CHANNEL, NO_SUCH_NICK, NOT_ON_CHANNEL, NOT_OPERATOR, Outcome,
+    Refusal, TOO_MANY_TARGETS, names_of,
+};
 use super::feeds::{log_word, open_log_channel, question_of};
 use super::line::presentable;
 use super::listing;
@@ -18,45 +21,14 @@ use crate::proto::irc::Message;
 use crate::proto::irc::caps::Cap;
 use crate::proto::irc::names::is_channel;
 use crate::proto::irc::numeric::{
-    ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_CHANOPRIVSNEEDED,
-    ERR_INVITEONLYCHAN, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL,
-    ERR_TOOMANYCHANNELS, ERR_TOOMANYTARGETS, ERR_UNAVAILRESOURCE, ERR_USERNOTINCHANNEL,
-    ERR_USERONCHANNEL, Numeric, RPL_AWAY, RPL_ENDOFINVITELIST, RPL_INVITELIST, RPL_INVITING,
+    ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_INVITEONLYCHAN,
+    ERR_TOOMANYCHANNELS, ERR_UNAVAILRESOURCE, ERR_USERNOTINCHANNEL, ERR_USERONCHANNEL, RPL_AWAY,
+    RPL_ENDOFINVITELIST, RPL_INVITELIST, RPL_INVITING,
 };
 use crate::proto::irc::outgoing::cut_at_character;
 
 #[cfg(test)]
 mod tests;
-
-/// Why something was refused: the numeric and its words.
-pub(super) type Refusal = (Numeric, &'static str);
-
-pub(super) const NO_SUCH_CHANNEL: Refusal = (ERR_NOSUCHCHANNEL, "No such channel");
-pub(super) const NOT_ON_CHANNEL: Refusal = (ERR_NOTONCHANNEL, "You're not on that channel");
-pub(super) const NOT_OPERATOR: Refusal = (ERR_CHANOPRIVSNEEDED, "You're not channel operator");
-pub(super) const FOR_LOGBOT: Refusal = (ERR_CHANOPRIVSNEEDED, "Only LogBot may do that");
-
-impl Call<'_> {
-    /// Answers with a refusal that is about `param`.
-    pub(super) fn refuse(&mut self, (numeric, text): Refusal, param: &[u8]) {
-        self.irc.reply(self.user, numeric, &[param], Some(text.as_bytes()));
-    }
-
-    /// `nick!user@host` of who says it.
-    pub(super) fn prefix(&self) -> Vec<u8> {
-        self.irc.user(self.user).map(|user| user.prefix()).unwrap_or_default()
-    }
-
-    fn lacks_params(&mut self, command: &str) -> Outcome {
-        self.refuse((ERR_NEEDMOREPARAMS, "Not enough parameters"), command.as_bytes());
-        Outcome::Done
-    }
-}
-
-/// The names of a comma list; empty ones are none.
-pub(super) fn names_of(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|&byte| byte == b',').filter(|name| !name.is_empty())
-}
 
 /// `JOIN channels [keys]`, `JOIN 0`. RFC 2812 section 3.2.1; Modern, "JOIN message".
 pub fn join(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
@@ -264,12 +236,12 @@ pub fn kick(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
     let reason = match message.param(2) {
         Some(reason) if !reason.is_empty() => presentable(reason),
         // RFC 2812: "the nickname of the user issuing the KICK".
-        _ => call.irc.user(call.user).map(|user| user.nick.clone()).unwrap_or_default(),
+        _ => call.irc.nick(call.user),
     };
     let reason = cut_at_character(&reason, IRC_KICK_BYTES_MAX);
     for (at, nick) in users.into_iter().enumerate() {
         if at == IRC_TARGETS_MAX {
-            call.refuse((ERR_TOOMANYTARGETS, "Too many targets"), nick);
+            call.refuse(TOO_MANY_TARGETS, nick);
             break;
         }
         let name = channels.get(at).or(channels.first()).copied().unwrap_or_default();
@@ -284,7 +256,7 @@ fn kick_one(call: &mut Call<'_>, name: &[u8], nick: &[u8], reason: &[u8]) {
         Err(refusal) => return call.refuse(refusal, name),
     };
     let Some(target) = call.irc.find(nick) else {
-        return call.refuse((ERR_NOSUCHNICK, "No such nick"), nick);
+        return call.refuse(NO_SUCH_NICK, nick);
     };
     let prefix = call.prefix();
     let (Some(channel), Some(user)) = (call.irc.channel(id), call.irc.user(target)) else { return };
@@ -330,7 +302,7 @@ pub fn invite(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
         [nick, name, ..] => (*nick, *name),
     };
     let Some(target) = call.irc.find(nick) else {
-        call.refuse((ERR_NOSUCHNICK, "No such nick"), nick);
+        call.refuse(NO_SUCH_NICK, nick);
         return Outcome::Done;
     };
     let found = call.irc.find_channel(name).ok_or(NO_SUCH_CHANNEL);

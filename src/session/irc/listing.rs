@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use super::channel::{Channel, ChannelId, Topic};
-use super::commands::{Call, Outcome};
-use super::joining::{
-    FOR_LOGBOT, NO_SUCH_CHANNEL, NOT_ON_CHANNEL, NOT_OPERATOR, Refusal, names_of,
+use super::commands::{
+    Call, FOR_LOGBOT, NO_SUCH_CHANNEL, NOT_ON_CHANNEL, NOT_OPERATOR, Outcome, Refusal,
+    TOO_MANY_TARGETS, names_of,
 };
 use super::line::presentable;
 use super::server::Post;
@@ -57,7 +57,7 @@ fn show_topic(call: &mut Call<'_>, name: &[u8]) -> Result<(), Refusal> {
 fn set_topic(call: &mut Call<'_>, name: &[u8], text: &[u8]) -> Result<(), Refusal> {
     let (user, prefix, wall) = (call.user, call.prefix(), call.wall);
     let id = call.irc.find_channel(name).ok_or(NO_SUCH_CHANNEL)?;
-    let by = call.irc.user(user).map(|user| user.nick.clone()).unwrap_or_default();
+    let by = call.irc.nick(user);
     let channel = call.irc.channel_mut(id).ok_or(NO_SUCH_CHANNEL)?;
     let member = channel.members.get(&user).ok_or(NOT_ON_CHANNEL)?;
     if channel.is_log {
@@ -149,7 +149,7 @@ pub(super) fn name_next(call: &mut Call<'_>, naming: &mut Naming) -> bool {
                     end_names(call, &name);
                 }
                 (None, Some(name)) => {
-                    call.refuse((ERR_TOOMANYTARGETS, "Too many targets"), &name);
+                    call.refuse(TOO_MANY_TARGETS, &name);
                 }
                 (None, None) => {}
             }

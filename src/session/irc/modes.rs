@@ -1,27 +1,25 @@
 //! MODE, of channels and users.
 
 use super::channel::{Ban, ChannelId};
-use super::commands::{Call, Outcome};
-use super::joining::{FOR_LOGBOT, NO_SUCH_CHANNEL, NOT_ON_CHANNEL, Refusal};
+use super::commands::{
+    Call, FOR_LOGBOT, NO_SUCH_CHANNEL, NO_SUCH_NICK, NOT_ON_CHANNEL, Outcome, Refusal,
+};
 use super::server::Post;
 use super::user::{LOG_BOT, User};
-use crate::clock::Wall;
+use crate::clock::{SECOND, Wall};
 use crate::limits::IRC_BANS_MAX;
 use crate::proto::irc::Message;
 use crate::proto::irc::mask::{is_mask, normalise};
 use crate::proto::irc::modes::{Change, Changes, Kind, Letters, Made};
 use crate::proto::irc::names::{is_key, same};
 use crate::proto::irc::numeric::{
-    ERR_BANLISTFULL, ERR_INVALIDMODEPARAM, ERR_NEEDMOREPARAMS, ERR_NOSUCHNICK,
-    ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE, ERR_USERNOTINCHANNEL, ERR_USERSDONTMATCH, RPL_BANLIST,
-    RPL_CHANNELMODEIS, RPL_CREATIONTIME, RPL_ENDOFBANLIST, RPL_UMODEIS,
+    ERR_BANLISTFULL, ERR_INVALIDMODEPARAM, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE,
+    ERR_USERNOTINCHANNEL, ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME,
+    RPL_ENDOFBANLIST, RPL_UMODEIS,
 };
 
 #[cfg(test)]
 mod tests;
-
-/// Nanoseconds of a second.
-const SECOND: Wall = 1_000_000_000;
 
 /// `MODE target [letters [arguments]]`. RFC 2812 sections 3.1.5 and 3.2.3; Modern, "MODE message".
 pub fn mode(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
@@ -46,7 +44,7 @@ fn of_channel(call: &mut Call<'_>, name: &[u8], changes: &[&[u8]]) {
     }
     let mut round = Round {
         refusal: call.channel_to_change(name).err(),
-        name: call.irc.channel(id).map(|channel| channel.name.clone()).unwrap_or_default(),
+        name: call.irc.channel_name(id),
         id,
         has_refused: false,
         unknown: Vec::new(),
@@ -127,7 +125,7 @@ impl Round {
                 self.drop_key(call);
             }
             (Kind::Always | Kind::WhenSet, None) => {
-                call.refuse((ERR_NEEDMOREPARAMS, "Not enough parameters"), b"MODE");
+                call.lacks_params("MODE");
             }
             (_, Some(argument)) => self.set_argument(call, change, argument),
         }
@@ -226,7 +224,7 @@ impl Round {
         if !is_mask(&mask) {
             return self.tell_invalid(call, b'b', b"*", "Mask is not well-formed");
         }
-        let by = call.irc.user(call.user).map(|user| user.nick.clone()).unwrap_or_default();
+        let by = call.irc.nick(call.user);
         let (at, id) = (call.wall, self.id);
         let Some(channel) = call.irc.channel_mut(id) else { return };
         if channel.bans.iter().any(|ban| same(&ban.mask, &mask)) {
@@ -250,9 +248,9 @@ impl Round {
 
     fn set_standing(&mut self, call: &mut Call<'_>, change: &Change<'_>, nick: &[u8]) {
         let Some(target) = call.irc.find(nick) else {
-            return call.refuse((ERR_NOSUCHNICK, "No such nick"), nick);
+            return call.refuse(NO_SUCH_NICK, nick);
         };
-        let spelled = call.irc.user(target).map(|user| user.nick.clone()).unwrap_or_default();
+        let spelled = call.irc.nick(target);
         let Some(channel) = call.irc.channel_mut(self.id) else { return };
         let Some(member) = channel.members.get_mut(&target) else {
             let (params, text) = ([nick, &self.name], b"They aren't on that channel");
@@ -281,7 +279,7 @@ pub fn user_modes(user: &User) -> Vec<u8> {
 
 fn of_user(call: &mut Call<'_>, nick: &[u8], changes: &[&[u8]]) {
     match call.irc.find(nick) {
-        None => return call.refuse((ERR_NOSUCHNICK, "No such nick"), nick),
+        None => return call.refuse(NO_SUCH_NICK, nick),
         Some(target) if target != call.user => {
             let text = &b"Cannot change mode for other users"[..];
             return call.irc.reply(call.user, ERR_USERSDONTMATCH, &[], Some(text));

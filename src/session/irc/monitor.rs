@@ -10,8 +10,7 @@
 
 use std::collections::HashMap;
 
-use super::commands::{Call, Outcome};
-use super::joining::names_of;
+use super::commands::{Call, Outcome, names_of};
 use super::server::{Irc, Post, utf8};
 use super::user::UserId;
 use crate::clock::Wall;
@@ -19,8 +18,7 @@ use crate::limits::IRC_MONITOR_MAX;
 use crate::proto::irc::Message;
 use crate::proto::irc::names::{fold, is_nick, same};
 use crate::proto::irc::numeric::{
-    ERR_MONLISTFULL, ERR_NEEDMOREPARAMS, Numeric, RPL_ENDOFMONLIST, RPL_MONLIST, RPL_MONOFFLINE,
-    RPL_MONONLINE,
+    ERR_MONLISTFULL, Numeric, RPL_ENDOFMONLIST, RPL_MONLIST, RPL_MONOFFLINE, RPL_MONONLINE,
 };
 
 /// Who watches which nick.
@@ -100,7 +98,7 @@ pub fn monitor(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
     let list = message.param(1).unwrap_or_default();
     match message.param(0).unwrap_or_default() {
         b"+" | b"-" if names_of(list).next().is_none() => {
-            call.refuse((ERR_NEEDMOREPARAMS, "Not enough parameters"), b"MONITOR");
+            return call.lacks_params("MONITOR");
         }
         b"+" => watch(call, list),
         b"-" => {
@@ -121,7 +119,7 @@ pub fn monitor(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
         }
         word => {
             let text = "+, -, C, L and S are known";
-            call.irc.fail(call.user, "MONITOR", "INVALID_PARAMS", &[&utf8(word)], text);
+            call.irc.fail(call.user, "MONITOR", "INVALID_PARAMS", &[word], text);
         }
     }
     Outcome::Done

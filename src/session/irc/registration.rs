@@ -12,8 +12,8 @@ use crate::proto::irc::caps::{CapSet, request, write_list};
 use crate::proto::irc::names::{fold, is_nick, same, user_name};
 use crate::proto::irc::numeric::{
     ERR_ALREADYREGISTERED, ERR_ERRONEUSNICKNAME, ERR_INVALIDCAPCMD, ERR_INVALIDUSERNAME,
-    ERR_NEEDMOREPARAMS, ERR_NICKNAMEINUSE, ERR_NONICKNAMEGIVEN, ERR_NOORIGIN, ERR_PASSWDMISMATCH,
-    ERR_SASLABORTED, ERR_SASLFAIL, RPL_CREATED, RPL_WELCOME, RPL_YOURHOST,
+    ERR_NICKNAMEINUSE, ERR_NONICKNAMEGIVEN, ERR_NOORIGIN, ERR_PASSWDMISMATCH, ERR_SASLABORTED,
+    ERR_SASLFAIL, RPL_CREATED, RPL_WELCOME, RPL_YOURHOST,
 };
 use crate::proto::irc::outgoing::{Outgoing, cut_at_character};
 use crate::proto::irc::{Message, Secret};
@@ -147,8 +147,7 @@ pub fn user(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
     let sent = message.param(0).unwrap_or_default();
     let real_name = presentable(message.param(3).unwrap_or_default());
     if sent.is_empty() || real_name.is_empty() {
-        call.refuse((ERR_NEEDMOREPARAMS, "Not enough parameters"), b"USER");
-        return Outcome::Done;
+        return call.lacks_params("USER");
     }
     let name = user_name(sent);
     if name.is_empty() {

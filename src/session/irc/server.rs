@@ -136,6 +136,11 @@ impl Irc {
         self.users.get_mut(id.0)
     }
 
+    /// The nick of a user; empty where it has none, or is not there.
+    pub(super) fn nick(&self, id: UserId) -> Vec<u8> {
+        self.user(id).map(|user| user.nick.clone()).unwrap_or_default()
+    }
+
     /// Who has this nick and is registered.
     pub fn find(&self, nick: &[u8]) -> Option<UserId> {
         let id = *self.nicks.get(&fold(nick))?;
@@ -157,6 +162,11 @@ impl Irc {
         self.channels.get_mut(id.0)
     }
 
+    /// The name of a channel; empty where it is not there.
+    pub(super) fn channel_name(&self, id: ChannelId) -> Vec<u8> {
+        self.channel(id).map(|channel| channel.name.clone()).unwrap_or_default()
+    }
+
     /// Opens a channel of a name that no other has.
     pub fn open_channel(&mut self, name: &[u8], wall: Wall) -> ChannelId {
         let id = ChannelId(self.channels.insert(Channel::new(name, wall)));
@@ -164,16 +174,16 @@ impl Irc {
         id
     }
 
-    /// Puts `user` into a channel, without telling anybody.
-    pub fn enter(&mut self, user: UserId, channel: ChannelId, member: Member) {
-        let (Some(place), Some(user_)) =
-            (self.channels.get_mut(channel.0), self.users.get_mut(user.0))
+    /// Puts a user into a channel, without telling anybody.
+    pub fn enter(&mut self, id: UserId, channel: ChannelId, member: Member) {
+        let (Some(place), Some(user)) =
+            (self.channels.get_mut(channel.0), self.users.get_mut(id.0))
         else {
             return;
         };
-        place.invited.retain(|one| *one != user);
-        if place.members.insert(user, member).is_none() {
-            user_.channels.push(channel);
+        place.invited.retain(|one| *one != id);
+        if place.members.insert(id, member).is_none() {
+            user.channels.push(channel);
         }
         self.feeds.members_changed(channel, self.channels.get(channel.0));
     }
@@ -471,7 +481,7 @@ impl Irc {
         let Some(out) = self.out(to) else { return };
         let line = Outgoing::begin(out, name.as_bytes(), "FAIL");
         let line = line.param(command.as_bytes()).param(code.as_bytes());
-        let line = context.iter().fold(line, |line, param| line.param(param));
+        let line = context.iter().fold(line, |line, param| line.param(&utf8(param)));
         line.trailing(text.as_bytes()).end();
     }
 

@@ -2,8 +2,9 @@
 
 use super::bot::{self, Place};
 use super::channel::ChannelId;
-use super::commands::{Call, Outcome};
-use super::joining::{NO_SUCH_CHANNEL, Refusal, names_of};
+use super::commands::{
+    Call, NO_SUCH_CHANNEL, NO_SUCH_NICK, Outcome, Refusal, TOO_MANY_TARGETS, names_of,
+};
 use super::server::Post;
 use super::user::{LOG_BOT, User, UserId};
 use crate::limits::IRC_TARGETS_MAX;
@@ -11,8 +12,7 @@ use crate::proto::irc::Message;
 use crate::proto::irc::caps::Cap;
 use crate::proto::irc::names::same;
 use crate::proto::irc::numeric::{
-    ERR_CANNOTSENDTOCHAN, ERR_NORECIPIENT, ERR_NOSUCHNICK, ERR_NOTEXTTOSEND, ERR_TOOMANYTARGETS,
-    RPL_AWAY,
+    ERR_CANNOTSENDTOCHAN, ERR_NORECIPIENT, ERR_NOTEXTTOSEND, Numeric, RPL_AWAY,
 };
 
 const CANNOT_SEND: Refusal = (ERR_CANNOTSENDTOCHAN, "Cannot send to channel");
@@ -117,10 +117,7 @@ fn speak(call: &mut Call<'_>, message: &Message<'_>, command: &'static str) -> O
 }
 
 /// What has to be there and is not. Modern, `ERR_NORECIPIENT`, `ERR_NOTEXTTOSEND`.
-fn lacking(
-    speech: &Speech<'_>,
-    list: &[u8],
-) -> Option<(crate::proto::irc::numeric::Numeric, String)> {
+fn lacking(speech: &Speech<'_>, list: &[u8]) -> Option<(Numeric, String)> {
     if !speech.is_answered() {
         return None;
     }
@@ -142,7 +139,7 @@ fn to_all(call: &mut Call<'_>, speech: &mut Speech<'_>, list: &[u8]) -> Outcome 
             continue;
         }
         if targets.len() == IRC_TARGETS_MAX {
-            speech.refuse(call, (ERR_TOOMANYTARGETS, "Too many targets"), target);
+            speech.refuse(call, TOO_MANY_TARGETS, target);
             break;
         }
         targets.push(target);
@@ -174,7 +171,7 @@ fn to_one(call: &mut Call<'_>, speech: &mut Speech<'_>, target: &[u8]) -> Option
     match call.irc.find(target) {
         Some(id) => to_user(call, speech, id),
         None => {
-            speech.refuse(call, (ERR_NOSUCHNICK, "No such nick"), target);
+            speech.refuse(call, NO_SUCH_NICK, target);
             None
         }
     }

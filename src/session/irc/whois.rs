@@ -1,17 +1,16 @@
 //! What is known of one user: WHOIS, WHOWAS.
 
-use super::commands::{Call, Outcome};
+use super::commands::{Call, NO_SUCH_NICK, Outcome, names_of};
 use super::info;
-use super::joining::names_of;
 use super::user::{LOG_BOT, UserId};
 use crate::clock::SECOND;
 use crate::proto::irc::Message;
 use crate::proto::irc::caps::Cap;
 use crate::proto::irc::names::same;
 use crate::proto::irc::numeric::{
-    ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK, RPL_AWAY,
-    RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_WHOISBOT, RPL_WHOISCHANNELS, RPL_WHOISIDLE,
-    RPL_WHOISSERVER, RPL_WHOISUSER, RPL_WHOWASUSER,
+    ERR_NONICKNAMEGIVEN, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK, RPL_AWAY, RPL_ENDOFWHOIS,
+    RPL_ENDOFWHOWAS, RPL_WHOISBOT, RPL_WHOISCHANNELS, RPL_WHOISIDLE, RPL_WHOISSERVER,
+    RPL_WHOISUSER, RPL_WHOWASUSER,
 };
 
 /// `WHOIS [server] nick`. RFC 2812, section 3.6.2; Modern, "WHOIS message".
@@ -35,7 +34,7 @@ pub fn whois(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
             call.irc.user(id).map(|user| user.nick.clone())
         }
         None => {
-            call.refuse((ERR_NOSUCHNICK, "No such nick"), nick);
+            call.refuse(NO_SUCH_NICK, nick);
             None
         }
     };

@@ -158,11 +158,11 @@ impl Irc {
 
 /// Says in a channel who has changed what; and to who did it, where that was elsewhere.
 fn announce(call: &mut Call<'_>, reply: Reply, id: ChannelId, text: &str) {
-    let nick = call.irc.user(call.user).map(|user| user.nick.clone()).unwrap_or_default();
+    let nick = call.irc.nick(call.user);
     let said = [&nick[..], b": ", text.as_bytes()].concat();
     call.irc.say(Listener::Channel(id), &said, call.wall);
     if reply.place != Place::Channel(id) {
-        let name = call.irc.channel(id).map(|channel| channel.name.clone()).unwrap_or_default();
+        let name = call.irc.channel_name(id);
         let text = format!("{}: {text}", String::from_utf8_lossy(&name));
         call.irc.answer(reply, &text, call.wall);
     }
@@ -198,7 +198,7 @@ pub(super) fn settle(irc: &mut Irc, id: ChannelId, wall: Wall) {
     if is_idle && has_people {
         let mut post = Post::event(wall);
         let prefix = irc.bot_prefix();
-        let name = irc.channel(id).map(|channel| channel.name.clone()).unwrap_or_default();
+        let name = irc.channel_name(id);
         post.line(&prefix, "PART").param(&name).end();
         irc.send_channel(id, None, &post);
     }
@@ -209,7 +209,7 @@ pub(super) fn settle(irc: &mut Irc, id: ChannelId, wall: Wall) {
 
 /// The topic of a channel that LogBot opened says what is said there.
 fn set_topic(irc: &mut Irc, id: ChannelId, wall: Wall) {
-    let name = irc.channel(id).map(|channel| channel.name.clone()).unwrap_or_default();
+    let name = irc.channel_name(id);
     let parts = irc.feeds.of(Listener::Channel(id)).map(|(number, feed)| {
         let shown = feeds::shown(&name, &feed.words);
         let words = if shown.is_empty() { "every line" } else { &shown };

@@ -109,7 +109,7 @@ pub fn levels(irc: &mut Irc, reply: Reply, census: &[u8], wall: Wall) {
     let rows = if rows.is_empty() { "none".to_owned() } else { rows.join(", ") };
     irc.answer(reply, &format!("records by level: {rows}"), wall);
     let Place::Channel(id) = reply.place else { return };
-    let channel = irc.channel(id).map(|channel| channel.name.clone()).unwrap_or_default();
+    let channel = irc.channel_name(id);
     let about = |(number, feed): (u32, &super::super::feeds::Feed)| {
         let question = super::super::feeds::shown(&channel, &feed.question());
         let question = if question.is_empty() { "every line" } else { &question };
