@@ -32,8 +32,8 @@ pub struct Setting {
     pub show: fn(&Settings) -> String,
     /// Whether SIGHUP applies a new value; otherwise it needs a restart.
     pub reloadable: bool,
-    /// Takes the value over from other settings, and says whether it is another: where what is shown
-    /// of it is not all of it.
+    /// Takes the value over from other settings, and says whether it is another; for values of
+    /// which not all is shown.
     pub adopt: Option<fn(&mut Settings, &Settings) -> bool>,
     /// Whether the flag may stand several times, each adding to the list. Of any other flag the
     /// last one wins.

@@ -118,8 +118,8 @@ impl CapSet {
 }
 
 /// What CAP REQ makes of `current`: `list` holds names, each with `-` before it where it is to go.
-/// All of it is done or nothing: `None`, where a name is unknown or has a value, asks for NAK. Names
-/// that are repeated or already so change nothing.
+/// All of it is done or nothing: `None`, where a name is unknown or has a value, asks for NAK.
+/// Names that are repeated or already so change nothing.
 pub fn request(list: &[u8], current: CapSet) -> Option<CapSet> {
     let mut caps = current;
     for word in list.split(|&byte| byte == b' ').filter(|word| !word.is_empty()) {
