@@ -23,11 +23,10 @@ pub use handshake::{bulk_index, handshake};
 pub use items::Items;
 
 use super::entries::{
-    BadEntry, BadReason, BodyFailure, Entry, Fed, Step, feed_evenly, object_on_one_line,
+    BadEntry, BadReason, BodyFailure, Entry, Fed, Pairs, Step, feed_evenly, object_on_one_line,
 };
 use super::jsonline::object::{Broken, Walk, Walker};
 use super::jsonline::plan::{Found, Plan, Role, push_key};
-use super::jsonline::stream::Stream;
 use crate::limits::{JSON_LINE_BYTES_MAX, LINES_BYTES_PER_STEP, PAIR_BYTES_MAX};
 use crate::message::escape::unescape;
 use crate::message::syslog::Times;
@@ -79,7 +78,7 @@ pub struct Bulk {
     path_index: Vec<u8>,
     /// The index of the last action.
     index: Vec<u8>,
-    stream: Stream,
+    stream: Pairs,
     at: Mark,
     /// As it was when the last step began.
     before: Mark,
@@ -144,7 +143,7 @@ impl Bulk {
             found: Found::default(),
             path_index: without_date(path_index).to_vec(),
             index: Vec::new(),
-            stream: Stream::new(),
+            stream: Pairs::new(),
             at,
             before: at,
             verb: Verb::Index,
@@ -184,32 +183,27 @@ impl Bulk {
     pub fn retry(&mut self) {
         self.at = self.before;
         self.searched = 0;
-        self.stream.retry();
     }
 
     /// The bytes of memory that it holds beside itself.
     pub fn held_bytes(&self) -> usize {
-        let stream = self.stream.pairs.held_bytes() + self.stream.next.held_bytes();
-        stream + self.path_index.capacity() + self.index.capacity()
+        self.stream.held_bytes() + self.path_index.capacity() + self.index.capacity()
     }
 
     fn entry<'b>(&'b mut self, document: &'b [u8]) -> Entry<'b> {
-        let next = &mut self.stream.next;
-        next.clear();
+        self.stream.clear();
         for (label, (name, _)) in LABELS.iter().enumerate() {
-            self.found.push_label(label, document, name, next);
+            self.found.push_label(label, document, name, &mut self.stream);
         }
         if !self.index.is_empty() {
-            next.push(b"index", &self.index);
+            self.stream.push(b"index", &self.index);
         }
-        self.stream.turn();
         Entry {
             text: document,
             time: self.found.time(),
             level: self.found.level(),
             is_json: true,
-            is_new_stream: self.stream.is_new,
-            stream: &self.stream.pairs,
+            stream: &self.stream,
         }
     }
 

@@ -39,8 +39,6 @@ pub struct Entry<'b> {
     pub level: Option<Level>,
     /// Whether [`Self::text`] is one JSON object.
     pub is_json: bool,
-    /// Whether [`Self::stream`] differs from that of the entry before. So it is of the first.
-    pub is_new_stream: bool,
     /// Who sent it, as the request tells it. The same pairs have the same bytes.
     pub stream: &'b Pairs,
 }

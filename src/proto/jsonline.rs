@@ -16,7 +16,6 @@ mod options;
 pub(super) mod plan;
 mod rewrite;
 mod skip;
-pub(super) mod stream;
 mod time;
 
 #[cfg(test)]
@@ -31,8 +30,9 @@ use self::options::Read;
 use self::plan::Found;
 use self::rewrite::{Rewriter, join_lines};
 use self::skip::{Skip, Until};
-use self::stream::Stream;
-use super::entries::{BadEntry, BadReason, Entry, Fed, Step, feed_evenly, object_on_one_line};
+use super::entries::{
+    BadEntry, BadReason, Entry, Fed, Pairs, Step, feed_evenly, object_on_one_line,
+};
 use crate::limits::{JSON_LINE_BYTES_MAX, LINES_BYTES_PER_STEP};
 use crate::message::syslog::Times;
 
@@ -50,7 +50,7 @@ pub struct JsonLines {
     at: Mark,
     /// As it was when the last step began.
     before: Mark,
-    stream: Stream,
+    stream: Pairs,
     /// An object that is not kept as it came.
     rewritten: Vec<u8>,
 }
@@ -104,10 +104,10 @@ impl JsonLines {
             one_line_bytes: 0,
             is_first: true,
         };
-        let mut stream = Stream::new();
+        let mut stream = Pairs::new();
         let options = options.read();
         for (name, value) in &options.extra {
-            stream.pairs.push(name, value);
+            stream.push(name, value);
         }
         Self {
             options,
@@ -145,22 +145,18 @@ impl JsonLines {
     pub fn retry(&mut self) {
         self.at = self.before;
         self.place = Place::Between;
-        self.stream.retry();
     }
 
     /// The bytes of memory that it holds beside itself.
     pub fn held_bytes(&self) -> usize {
-        let stream = self.stream.pairs.held_bytes() + self.stream.next.held_bytes();
-        stream + self.rewritten.capacity()
+        self.stream.held_bytes() + self.rewritten.capacity()
     }
 
     /// The entry that a whole object is.
     #[inline]
     fn entry<'b>(&'b mut self, object: &'b [u8], is_joined: bool) -> Entry<'b> {
-        if self.options.labels.is_empty() {
-            self.stream.stay(false);
-        } else {
-            self.turn_stream(object);
+        if !self.options.labels.is_empty() {
+            self.fill_stream(object);
         }
         let message = self.found.message.as_ref();
         let message =
@@ -177,21 +173,18 @@ impl JsonLines {
             time: self.found.time(),
             level: self.found.level(),
             is_json: true,
-            is_new_stream: self.stream.is_new,
-            stream: &self.stream.pairs,
+            stream: &self.stream,
         }
     }
 
-    fn turn_stream(&mut self, object: &[u8]) {
-        let next = &mut self.stream.next;
-        next.clear();
+    fn fill_stream(&mut self, object: &[u8]) {
+        self.stream.clear();
         for (name, value) in &self.options.extra {
-            next.push(name, value);
+            self.stream.push(name, value);
         }
         for (label, name) in self.options.labels.iter().enumerate() {
-            self.found.push_label(label, object, name, next);
+            self.found.push_label(label, object, name, &mut self.stream);
         }
-        self.stream.turn();
     }
 
     #[inline]

@@ -19,8 +19,10 @@
 mod entry;
 mod labels;
 
+use std::ops::Range;
+
 use super::entries::{BadEntry, BadReason, BodyFailure, Pairs, Step};
-use super::tree::{Budget, Context, Found, Leaf, Leaves, Read, Tree, level};
+use super::tree::{Budget, Context, Found, Leaves, Read, Tree, level};
 use crate::level::Level;
 use entry::Reader;
 
@@ -79,7 +81,7 @@ impl Loki {
             return (0, Step::NeedMore);
         }
         match self.find(body) {
-            Ok((at, is_new)) => (0, self.read(body.get(at).unwrap_or_default(), is_new)),
+            Ok(at) => (0, self.read(body.get(at).unwrap_or_default())),
             Err(step) => (0, step),
         }
     }
@@ -97,12 +99,12 @@ impl Loki {
 
     /// The bytes of memory that it holds.
     pub fn held_bytes(&self) -> usize {
-        self.leaves.senders.held_bytes() + self.reader.held_bytes()
+        self.leaves.stream.held_bytes() + self.reader.held_bytes()
     }
 
     /// Goes to the next entry.
     #[inline]
-    fn find(&mut self, body: &[u8]) -> Result<Leaf, Step<'static>> {
+    fn find(&mut self, body: &[u8]) -> Result<Range<usize>, Step<'static>> {
         if let Some(last) = self.leaves.again() {
             return Ok(last);
         }
@@ -130,7 +132,8 @@ impl Loki {
 
     #[cold]
     fn take_labels(&mut self, context: Context, body: &[u8]) {
-        let pairs = self.leaves.senders.refill();
+        let pairs = &mut self.leaves.stream;
+        pairs.clear();
         let read = match context {
             Context::None => Ok(()),
             Context::TooLong => Err("longer than can be taken"),
@@ -148,14 +151,14 @@ impl Loki {
     }
 
     #[inline]
-    fn read<'b>(&'b mut self, raw: &'b [u8], is_new_stream: bool) -> Step<'b> {
+    fn read<'b>(&'b mut self, raw: &'b [u8]) -> Step<'b> {
         let read = match self.leaves.tree.is_json() {
             true => self.reader.json(raw),
             false => self.reader.wire(raw),
         };
         let level = self.level;
         let read = read.map(|read| Read { level: read.level.or(level), ..read });
-        self.leaves.step(read, is_new_stream)
+        self.leaves.step(read)
     }
 }
 

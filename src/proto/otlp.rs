@@ -17,8 +17,10 @@ mod answer;
 mod record;
 mod value;
 
+use std::ops::Range;
+
 use super::entries::{BadEntry, BadReason, Step};
-use super::tree::{Budget, Context, Found, Leaf, Leaves, Tree};
+use super::tree::{Budget, Context, Found, Leaves, Tree};
 pub use answer::{write_answer, write_failure};
 use record::Reader;
 use value::Node;
@@ -81,7 +83,7 @@ impl Otlp {
             return (0, Step::NeedMore);
         }
         match self.find(body) {
-            Ok((at, is_new)) => (0, self.read(body.get(at).unwrap_or_default(), is_new)),
+            Ok(at) => (0, self.read(body.get(at).unwrap_or_default())),
             Err(step) => (0, step),
         }
     }
@@ -93,7 +95,7 @@ impl Otlp {
 
     /// The bytes of memory that it holds.
     pub fn held_bytes(&self) -> usize {
-        self.leaves.senders.held_bytes() + self.reader.held_bytes()
+        self.leaves.stream.held_bytes() + self.reader.held_bytes()
     }
 
     fn node<'a>(&self, raw: &'a [u8]) -> Node<'a> {
@@ -101,7 +103,7 @@ impl Otlp {
     }
 
     /// Goes to the next entry.
-    fn find(&mut self, body: &[u8]) -> Result<Leaf, Step<'static>> {
+    fn find(&mut self, body: &[u8]) -> Result<Range<usize>, Step<'static>> {
         if let Some(last) = self.leaves.again() {
             return Ok(last);
         }
@@ -133,7 +135,8 @@ impl Otlp {
         };
         let read = match level {
             1 => {
-                let labels = self.leaves.senders.refill();
+                let labels = &mut self.leaves.stream;
+                labels.clear();
                 self.reader.clear_resource();
                 node.and_then(|node| match node {
                     Some(node) => self.reader.resource(node, labels),
@@ -150,7 +153,7 @@ impl Otlp {
         }
     }
 
-    fn read<'b>(&'b mut self, raw: &'b [u8], is_new_stream: bool) -> Step<'b> {
+    fn read<'b>(&'b mut self, raw: &'b [u8]) -> Step<'b> {
         if self.leaves.tree.is_json() && raw.len() > OTLP_JSON_ENTRY_BYTES_MAX {
             let bytes = raw.len();
             let what =
@@ -158,7 +161,7 @@ impl Otlp {
             return Step::Bad(BadEntry::new(BadReason::TooLong, what));
         }
         let node = self.node(raw);
-        self.leaves.step(self.reader.record(node), is_new_stream)
+        self.leaves.step(self.reader.record(node))
     }
 }
 

@@ -79,7 +79,7 @@ fn shown_entry(entry: &Entry<'_>) -> String {
     for (name, value) in entry.stream.iter() {
         shown += &format!(" {}={}", text(name), text(value));
     }
-    if entry.is_new_stream { shown + " new" } else { shown }
+    shown
 }
 
 /// The requests in a capture of `tests/data/captures/http` that carry their bodies, and what these

@@ -28,7 +28,7 @@ use crate::limits::{
 use crate::message::escape::escape;
 use crate::message::syslog::EventTime;
 
-pub use leaves::{Bad, Leaf, Leaves, Read, Senders};
+pub use leaves::{Bad, Leaves, Read};
 
 /// How many levels of lists a tree has at most.
 pub const LEVELS_MAX: usize = 3;
@@ -452,7 +452,7 @@ pub(super) fn level(name: &[u8], value: &[u8]) -> Option<Severity> {
 /// What a step said, without what it borrows: to be compared.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    Entry(Vec<u8>, EventTime, Option<Severity>, bool, Vec<u8>),
+    Entry(Vec<u8>, EventTime, Option<Severity>, Vec<u8>),
     Bad(BadReason),
     Again,
     Fail,
@@ -468,7 +468,6 @@ impl Said {
                 entry.text.to_vec(),
                 entry.time,
                 entry.level,
-                entry.is_new_stream,
                 entry.stream.as_bytes().to_vec(),
             ),
             Step::Bad(bad) => Self::Bad(bad.reason),

@@ -43,10 +43,10 @@ fn an_action_and_its_document_are_two_lines() {
          {\"doc_as_upsert\":true,\"doc\":{\"a\":{\"doc\":1},\"program\":\"cron\"}}",
         &[
             "create {\"@timestamp\":1790000000250,\"log\":\"x\",\"level\":\"warn\"} \
-             @1790000000250000000 warning index=logs new",
+             @1790000000250000000 warning index=logs",
             "index {\"@timestamp\":\"soon\",\"host\":{\"name\":\"edge1\"}} @bad host=edge1 \
-             index=in-path new",
-            "update {\"a\":{\"doc\":1},\"program\":\"cron\"} app=cron index=in-path new",
+             index=in-path",
+            "update {\"a\":{\"doc\":1},\"program\":\"cron\"} app=cron index=in-path",
         ],
     );
     check("", &[]);
@@ -64,7 +64,7 @@ fn who_sent_a_document_is_found_by_rank() {
     check(
         &documents.concat(),
         &[
-            &format!("index {first} host=a app=d index=in-path new"),
+            &format!("index {first} host=a app=d index=in-path"),
             &format!("index {second} host=a app=d index=in-path"),
             &format!("index {third} error host=a app=d index=in-path"),
         ],
@@ -86,7 +86,7 @@ fn a_document_that_cannot_be_read_is_an_item_and_the_next_is_taken() {
             "delete !action: line 9: nothing is deleted here",
             "index !json: line 11: found ` ` behind the object",
             "index !json: line 13: expected `,` or `}` at byte 6, found `1`",
-            "index {\"a\":1} index=in-path new",
+            "index {\"a\":1} index=in-path",
             "create !empty: line 17: no document behind the action",
         ],
     );
@@ -107,7 +107,7 @@ fn a_line_that_is_no_action_ends_the_body() {
     ] {
         check(
             &format!("{begin}{action}\n{{\"b\":1}}\n"),
-            &["index {\"a\":1} index=in-path new", &format!("!!malformed action line 3: {what}")],
+            &["index {\"a\":1} index=in-path", &format!("!!malformed action line 3: {what}")],
         );
     }
 }
@@ -120,7 +120,7 @@ fn lines_too_long_are_refused() {
     let body = format!("{action}{most}\n{action}{more}\n{action}{{}}\n{action}{more}");
     let whole = read("", &[body.as_bytes()]);
     let too_long = |line| format!("index !too_long: line {line}: document exceeds 262144 bytes");
-    let expected = [&format!("index {most} new"), &too_long(4), "index {}", &too_long(8)];
+    let expected = [&format!("index {most}"), &too_long(4), "index {}", &too_long(8)];
     assert_eq!(whole, expected);
     for bytes in [1000, 65_536, 100_000] {
         let pieces: Vec<&[u8]> = body.as_bytes().chunks(bytes).collect();
@@ -153,7 +153,7 @@ fn a_document_that_is_not_stored_comes_again() {
             }
             at += used;
         }
-        let (first, second) = ("{\"a\":1} index=a new", "{\"a\":2} new");
+        let (first, second) = ("{\"a\":1} index=a", "{\"a\":2}");
         assert_eq!(seen, [first, first, first, second, second, second]);
     }
 }

@@ -17,7 +17,6 @@ pub struct Shown {
     pub text: String,
     pub time: EventTime,
     pub level: Option<Level>,
-    pub is_new: bool,
     /// `name=value` of each pair.
     pub stream: Vec<String>,
 }
@@ -53,7 +52,6 @@ pub fn run<'p, P>(
                     text: text(entry.text),
                     time: entry.time,
                     level: entry.level,
-                    is_new: entry.is_new_stream,
                     stream: entry.stream.iter().map(pair).collect(),
                 };
                 if entry.is_json {

@@ -57,10 +57,10 @@ fn documents_have_their_labels_times_and_levels() {
         [
             "index {\"@timestamp\":\"2026-09-21T14:13:20.001Z\",\"message\":\"request 1 served in \
              7 ms\",\"level\":\"info\",\"host\":{\"name\":\"edge1\"}} @1790000000001000000 info \
-             host=edge1 index=edge-logs new",
+             host=edge1 index=edge-logs",
             "create {\"@timestamp\":\"2026-09-21T14:13:21.250Z\",\"message\":\"payment timeout \
              user=42\",\"level\":\"error\",\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\"} \
-             @1790000001250000000 error index=edge-logs new",
+             @1790000001250000000 error index=edge-logs",
             "update {\"level\":\"warn\"} warning index=edge-logs",
             "delete !action: line 7: nothing is deleted here",
         ]
@@ -70,11 +70,11 @@ fn documents_have_their_labels_times_and_levels() {
         "create {\"message\":\" request 1 served in 7 ms\",\"fromhost\":\"edge1\",\"facility\":\
          \"daemon\",\"priority\":\"info\",\"timereported\":\"2026-09-21T14:13:20+00:00\",\
          \"timegenerated\":\"2026-11-20T18:23:42.298408+00:00\"} @1790000000000000000 info \
-         host=edge1 index=system new"
+         host=edge1 index=system"
     );
     let upsert = first("fluent-bit/es-upsert-path-auth");
     assert!(upsert.starts_with("update {\"@timestamp\":\"2026-09-21T14:13:20.000Z\""), "{upsert}");
-    assert!(first("fluent-bit/es-logstash-gzip").ends_with(" index=edge new"));
+    assert!(first("fluent-bit/es-logstash-gzip").ends_with(" index=edge"));
     let broken = first("victorialogs/bulk-parse-error");
     assert_eq!(broken, "create !not_an_object: line 2: expected a JSON object, found `not json`");
 }

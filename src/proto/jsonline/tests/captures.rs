@@ -68,15 +68,14 @@ fn what_fluent_bit_sends_has_its_times_and_messages() {
     assert_eq!(
         lines[0],
         "{\"date\":\"2026-09-21T14:13:20.000000Z\",\"level\":\"info\",\
-         \"log\":\"request 1 served in 7 ms\",\"status\":200} @1790000000000000000 info level=info \
-         new"
+         \"log\":\"request 1 served in 7 ms\",\"status\":200} @1790000000000000000 info level=info"
     );
     let lines = bodies("fluent-bit/http-json-array").concat();
     assert!(lines[1].contains(" @1790000001250000000 error"), "{}", lines[1]);
     let lines = bodies("fluent-bit/http-json-lines-double.c1").concat();
     assert_eq!(
         lines[0],
-        "{\"date\":1795197783.138599,\"log\":\"plain line one\"} @1795197783138599000 job=edge new"
+        "{\"date\":1795197783.138599,\"log\":\"plain line one\"} @1795197783138599000 job=edge"
     );
     let lines = bodies("fluent-bit/http-json-lines-zstd").concat();
     assert!(lines.iter().all(|line| line.contains(" @179000000")), "{lines:?}");
@@ -87,7 +86,7 @@ fn bad_lines_are_told_as_victorialogs_would_not_store_them() {
     assert_eq!(
         bodies("victorialogs/insert-bad-line").concat(),
         [
-            "{\"_msg\":\"good\",\"_time\":\"0\"} new",
+            "{\"_msg\":\"good\",\"_time\":\"0\"}",
             "!not_an_object: line 2: expected a JSON object, found `not json`",
         ]
     );

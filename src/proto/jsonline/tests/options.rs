@@ -78,9 +78,9 @@ fn stream_fields_and_extra_fields_are_the_stream() {
         &[
             "{\"app\":1} app=1",
             "{\"app\":1,\"app\":2} app=1",
-            "{\"app\":null} new",
+            "{\"app\":null}",
             "{}",
-            "{\"app\":[1]} app=[1] new",
+            "{\"app\":[1]} app=[1]",
         ],
     );
 }
