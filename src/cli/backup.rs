@@ -17,9 +17,10 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// What may lie in a directory that counts as empty: what `mkfs` leaves there, and what a copy that
-/// was broken off has left.
-const NOTHING: [&str; 2] = ["lost+found", "segment.new"];
+/// What may lie in a directory that counts as empty: what `mkfs` leaves there, what a copy that was
+/// broken off has left, and what a server keeps beside its segment.
+const NOTHING: [&str; 5] =
+    ["lost+found", "segment.new", "irc.json", "irc.json.bad", "metrics.json"];
 
 /// Copies the segment of a directory into another one.
 pub fn backup(args: BackupArgs) -> ExitCode {

@@ -50,8 +50,10 @@ fn render() -> String {
     out.push_str(&format!("{}.\n", names.join(", ")));
     out.push_str(
         ".TP\n.B SIGUSR1\nWrite every metric as JSON to DIR/metrics.json, where records are \
-         kept on disk, and the numbers of STATS to the own log.\n.SH EXAMPLES\n",
+         kept on disk, and the numbers of STATS to the own log.\n",
     );
+    out.push_str(FILES);
+    out.push_str(".SH EXAMPLES\n");
     for (line, about) in PAGES.iter().flat_map(|page| page.examples) {
         out.push_str(&format!(
             ".TP\n.B {}\n{}\n",
@@ -68,7 +70,21 @@ const ENVIRONMENT: &str = ".SH ENVIRONMENT\nEvery flag of serve names its variab
     .TP\n.B LOGCASTER_ADDR\nWhere query, tail, stats and ping ask, as \\-\\-addr. Without a port \
     it is the default one.\n.TP\n.B LOGCASTER_LOG_ADDR\nWhere send sends; without it, the host of \
     LOGCASTER_ADDR.\n.TP\n.B NO_COLOR\nNo colours on a terminal.\n.TP\n.B TZ\nThe zone of the \
-    times that the server shows and reads; UTC without it.\n";
+    times that the server shows and reads; UTC without it.\n.TP\n.B LISTEN_FDS, LISTEN_PID, \
+    LISTEN_FDNAMES\nSockets that a service manager has opened, as sd_listen_fds(3) passes them. A \
+    name says what is spoken there: log, syslog, query, http or irc, also as the name of a unit \
+    (logcaster\\-irc.socket). What is passed is not bound again; one without a name is known by \
+    the port or path of the settings.\n.TP\n.B NOTIFY_SOCKET, WATCHDOG_USEC\nWhere the manager is \
+    told that the server is ready, how it is and that it stops, and how often it wants a sign of \
+    life.\n";
+
+/// What is kept below `--dir`.
+const FILES: &str = ".SH FILES\nIn the directory of \\-\\-dir, with \\-\\-persist:\n.TP\n\
+    .I segment\nThe ring of records, of the size of \\-\\-size. One server at a time holds it.\n\
+    .TP\n.I segment.new\nThe same while it is made: at the first start, for another size, by \
+    restore.\n.TP\n.I irc.json\nFilters and alerts that were added on IRC. Backup leaves it out: \
+    copy it beside the copy. One that cannot be read becomes irc.json.bad.\n.TP\n\
+    .I metrics.json\nEvery metric as it was at the last SIGUSR1.\n";
 
 fn push_command(out: &mut String, page: &help::Page) {
     let about = normalise::find(page.name).map_or("", |command| command.description);
@@ -121,6 +137,9 @@ mod tests {
             for flag in help::flags(command.name) {
                 assert!(page.contains(&roff(&format!("--{}", flag.long))), "{}", flag.long);
             }
+        }
+        for file in ["segment", "irc.json", "metrics.json"] {
+            assert!(page.contains(&format!("\n.I {file}\n")), "{file}");
         }
         let requests = [".TH", ".SH", ".SS", ".TP", ".PP", ".B", ".I", ".br", ".nh", ".ad"];
         for line in page.lines().filter(|line| line.starts_with(['.', '\''])) {

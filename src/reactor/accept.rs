@@ -6,6 +6,7 @@ use std::time::Duration;
 use mio::{Interest, Token};
 
 use super::connections::Connection;
+use super::irc::IrcPlace;
 use super::listeners::{self, Bound, Listener, Place, Role, Wish, is_starved};
 use super::stream::{Peer, Stream};
 use super::systemd::Passed;
@@ -43,6 +44,10 @@ impl Reactor {
         }
         // They come last in the list.
         self.take_in(Bound { listeners: questions, ..Bound::default() })?;
+        // By a port of the settings, or by a socket of that name: there is somebody to serve.
+        if self.listeners.iter().any(|one| one.role == Role::Irc) {
+            self.irc = Some(IrcPlace::new(&self.settings, &self.host_name, self.now, self.wall));
+        }
         self.policy = http::policy(&self.settings, &self.host_name, &self.listeners);
         Ok(())
     }

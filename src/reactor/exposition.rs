@@ -96,6 +96,9 @@ impl Reactor {
         families.begin(Gauge, "logcaster_connections_max", &["role"], help);
         families.sample(&["logs"], self.settings.max_clients);
         families.sample(&["http"], self.settings.max_clients);
+        if self.irc.is_some() {
+            families.sample(&["irc"], self.settings.irc_max_clients);
+        }
         let rows: [Row; 2] = [
             ("logcaster_connections", metrics.connections_total.into(), "Connections accepted"),
             (

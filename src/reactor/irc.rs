@@ -59,19 +59,18 @@ enum Kept {
 }
 
 impl IrcPlace {
-    /// The server as the settings want it; `None` where it is off.
-    pub fn new(settings: &Settings, host_name: &[u8], mono: Mono, wall: Wall) -> Option<Box<Self>> {
-        settings.irc_port?;
+    /// The server as the settings want it.
+    pub fn new(settings: &Settings, host_name: &[u8], mono: Mono, wall: Wall) -> Box<Self> {
         let irc = Irc::new(irc_settings(settings, host_name), mono, wall);
         let kept = if settings.persist { Kept::Unread } else { Kept::Not };
-        Some(Box::new(Self {
+        Box::new(Self {
             irc,
             has_news: false,
             wake_after: 0,
             is_fetching: false,
             is_stopped: false,
             kept,
-        }))
+        })
     }
 
     /// When it wants a turn though nothing comes.

@@ -234,7 +234,7 @@ impl Reactor {
             stalled_uploads: Vec::new(),
             http_tails: 0,
             policy: http::policy(&settings, &host_name, &[]),
-            irc: IrcPlace::new(&settings, &host_name, now, wall),
+            irc: None,
             sync_waiters: Vec::new(),
             scan_queue: VecDeque::new(),
             scanners: Vec::new(),

@@ -179,8 +179,6 @@ impl Socket {
         let named = NAMES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role);
         let wished = || wishes.iter().find(|wish| self.is_wished(wish)).map(|wish| wish.role);
         match named.or_else(wished) {
-            // Without --irc there is nobody to serve it.
-            Some(Role::Irc) if !wishes.iter().any(|wish| wish.role == Role::Irc) => None,
             role if self.is_stream => role,
             Some(Role::Questions | Role::Http | Role::Irc) => None,
             _ => Some(Role::Syslog),

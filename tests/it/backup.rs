@@ -178,8 +178,12 @@ fn what_is_restored_is_what_was_backed_up() {
     assert!(newest_number(&server) > newest, "no number is given twice");
     server.stop();
     let fresh = place.path().join("fresh");
+    // What a server kept beside its segment is nothing to be asked about, and stays.
+    fs::create_dir(&fresh).unwrap();
+    fs::write(fresh.join("irc.json"), "kept").unwrap();
     let report = run(&["restore", text(&out), text(&fresh)], 0);
     assert_eq!(said(&report, "records"), 2);
+    assert_eq!(fs::read_to_string(fresh.join("irc.json")).unwrap(), "kept");
     run(&["verify", text(&fresh)], 0);
 }
 

@@ -126,6 +126,18 @@ fn a_passed_unix_stream_is_asked_by_its_path() {
 }
 
 #[test]
+fn a_passed_socket_of_that_name_is_all_that_irc_needs() {
+    let ((log, _), (irc, irc_addr)) = (listening(), listening());
+    let server = setup(&[]).pass(log, irc, "log:logcaster-irc.socket").start();
+    assert_eq!(listeners(&server.stderr(), "irc"), [irc_addr]);
+    let mut client = Peer::to(irc_addr);
+    client.write("NICK who\r\nUSER who 0 * :who\r\nQUIT\r\n");
+    let said = String::from_utf8(client.finish()).unwrap();
+    assert!(said.contains(" 001 who "), "{said}");
+    server.stop();
+}
+
+#[test]
 fn sockets_that_cannot_be_used_are_told_of() {
     let dir = temp_dir();
     let file = fs::File::create(dir.path().join("file")).unwrap();

@@ -6,6 +6,7 @@ use crate::clock::{Clock, MS};
 use crate::config::Settings;
 use crate::level::Level;
 use crate::metrics::testing::Page;
+use crate::reactor::irc::IrcPlace;
 use crate::segment::{NewRecord, StreamRef};
 
 /// A server that nobody knows of, with a few lines.
@@ -138,6 +139,11 @@ fn the_busiest_streams_and_the_bounds_of_connections_are_there() {
         assert_eq!(page.value(&format!("logcaster_connections_max{{role={role}}}")), 1000.0);
     }
     assert_eq!(page.value("logcaster_suppressed_sources"), 0.0);
+    let irc = "logcaster_connections_max{role=irc}";
+    assert!(!page.samples.contains_key(irc), "nobody is let in where IRC is off");
+    let (now, wall) = (reactor.now, reactor.wall);
+    reactor.irc = Some(IrcPlace::new(&reactor.settings, b"host", now, wall));
+    assert_eq!(self::page(&mut reactor).value(irc), 1000.0);
 }
 
 #[test]
