@@ -116,8 +116,18 @@ same 'every line is there' "$(inside logcaster query 'QUERY format=raw limit=100
 holds_that 'the lower version installs again' inside dpkg --install "$shared/logcaster.deb"
 holds_that 'and serves' await 20 is_ready
 
+# A socket that is not there by itself; it can only be opened together with the service.
+holds_that 'another socket is enabled' inside systemctl enable logcaster-irc.socket
+holds_that 'and opened' inside systemctl restart logcaster-irc.socket logcaster.service
+# shellcheck disable=SC2016 # the machine's shell fills it
+irc='exec 3<>/dev/tcp/127.0.0.1/6667 && printf "NICK probe\r\nUSER probe 0 * :x\r\nQUIT\r\n" >&3
+  cat <&3 | grep --quiet " 001 probe "'
+holds_that 'it is served without a setting' inside bash -c "$irc"
+
 holds_that 'the package is removed' inside dpkg --remove logcaster
 same 'nothing listens any more' "$(inside systemctl is-active logcaster-log.socket || true)" inactive
+same 'no socket is opened with the machine any more' \
+  "$(inside find /etc/systemd/system -name 'logcaster*')" ''
 holds_that 'the lines stay' inside test -s /var/lib/logcaster/segment
 holds_that 'the package is purged' inside dpkg --purge logcaster
 holds_that 'the lines go' inside test ! -e /var/lib/logcaster

@@ -2,7 +2,7 @@
 
 Usage: monitoring.py dashboard FILE              the dashboard by itself: form, variables, layout
        monitoring.py cases RULE_TESTS RULES      each alert has a case that fires and one that does not
-       monitoring.py load LOGS SYSLOG QUESTIONS HTTP SECONDS
+       monitoring.py load LOGS SYSLOG QUESTIONS HTTP IRC SECONDS
        monitoring.py expressions PROMETHEUS DASHBOARD    each expression returns data
        monitoring.py rules PROMETHEUS RUNBOOK    each rule evaluates, names what exists, is explained
        monitoring.py alert ALERTMANAGER NAME RECEIVER    the alert has arrived there
@@ -164,7 +164,7 @@ def until(end, pause, once):
         time.sleep(pause)
 
 
-def load(logs, syslog, questions, http, seconds):
+def load(logs, syslog, questions, http, irc, seconds):
     end = time.monotonic() + float(seconds)
     levels = [0, 1, 2, 3, 3, 4, 4, 5, 6, 6, 6, 6, 6, 6, 7, 7]
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -213,8 +213,14 @@ def load(logs, syslog, questions, http, seconds):
             while time.monotonic() < end and connection.recv(65536):
                 pass
 
+    def chat(_number):
+        with socket.create_connection(address(irc), timeout=2) as connection:
+            connection.sendall(b"NICK probe\r\nUSER probe 0 * :probe\r\nJOIN #logs-error\r\n")
+            while time.monotonic() < end and connection.recv(65536):
+                pass
+
     jobs = [(by_syslog, 0.05), (by_line, 0.02), (flood, 0.05), (by_http, 0.1),
-            (ask_text, 0.02), (ask_http, 0.02), (tail, 0.5)]
+            (ask_text, 0.02), (ask_http, 0.02), (tail, 0.5), (chat, 0.5)]
     threads = [threading.Thread(target=until, args=(end, pause, job)) for job, pause in jobs]
     for thread in threads:
         thread.start()
@@ -245,6 +251,7 @@ MOVED = [
     'rate(logcaster_disk_writes_total[10s])',
     'logcaster_cursors{kind="tail"}',
     'logcaster_connections_by_role',
+    'logcaster:connections:ratio{role="irc"}',
     'logcaster_oldest_record_age_seconds',
 ]
 

@@ -93,6 +93,7 @@ succeeds 'promtool test rules' "${prometheus_run[@]}" promtool test rules tests/
 prometheus_port=$(free_port)
 alertmanager_port=$(free_port)
 syslog_port=$(free_port)
+irc_port=$(free_port)
 prometheus=http://127.0.0.1:$prometheus_port
 alertmanager=http://127.0.0.1:$alertmanager_port
 
@@ -100,15 +101,13 @@ alertmanager=http://127.0.0.1:$alertmanager_port
 # senders over the limit of the rate.
 start_monitored() {
   start_server --persist --dir "$work/ring" --size 1M --sync interval:100 \
-    --rate-limit 200:400 --syslog "$syslog_port"
+    --rate-limit 200:400 --syslog "$syslog_port" --irc-port "$irc_port"
 }
 
 # Starts it again at the same ports, after Prometheus has seen it at work.
 restart_monitored() {
   sleep 3
   stop_server
-  # Without the gap that it has left, for the last of them are looked for by their count.
-  started=("${started[@]}")
   start_monitored
 }
 
@@ -167,7 +166,7 @@ fi
 ok 'prometheus scrapes logcaster with the configuration that is shipped'
 
 python3 "$top/tests/deploy/monitoring.py" load "$logs" "127.0.0.1:$syslog_port" "$questions" \
-  "$http" "$load_seconds" >"$work/load.log" 2>&1 &
+  "$http" "127.0.0.1:$irc_port" "$load_seconds" >"$work/load.log" 2>&1 &
 load=$!
 started+=("$load")
 # Three starts more are a restart loop, and the reason for one of the panels.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs every command of deploy/RUNBOOK.md against a real server, and checks that there is a section
 # for each alert. Commands stand in blocks that begin with ```console, behind `$ `; those in
-# ```console systemd are run by tests/e2e/systemd.sh. E2E_BINARY is the server, as in tests/e2e.
+# ```console irc where filters of IRC are kept; those in ```console systemd are run by
+# tests/e2e/systemd.sh. E2E_BINARY is the server, as in tests/e2e.
 # Usage: tests/deploy/runbook.sh
 # shellcheck source-path=SCRIPTDIR source=../e2e/support.sh
 source "$(dirname "$0")/../e2e/support.sh"
@@ -64,7 +65,8 @@ sends() {
 mkdir "$work/bin" "$work/backup"
 ln --symbolic "$logcaster" "$work/bin/logcaster"
 http_port=$(free_port)
-start_server --persist --dir "$work/ring" --size 8 --rate-limit 100:200
+irc_port=$(free_port)
+start_server --persist --dir "$work/ring" --size 8 --rate-limit 100:200 --irc-port "$irc_port"
 for level in info warning error; do
   for number in 1 2 3 4 5; do echo "$level: line $number of the runbook"; done
 done | "$logcaster" send --addr "$logs"
@@ -84,6 +86,13 @@ while IFS= read -r command; do
   if [[ $command == *' send' ]]; then await 5 sends || true; fi
   try "$command"
 done < <(commands '```console')
+# Somebody has added a filter.
+exec {irc}<>"/dev/tcp/127.0.0.1/$irc_port"
+printf '%s\r\n' 'NICK probe' 'USER probe 0 * :probe' \
+  'PRIVMSG LogBot :!logfilter add #db keyword deadlock' >&"$irc"
+await 10 test -s "$work/ring/irc.json" || failed runbook 'expected a file of filters'
+exec {irc}>&-
+while IFS= read -r command; do try "$command"; done < <(commands '```console irc')
 if ((tried == 0)); then
   failed runbook 'expected commands in the runbook, seen none'
 elif ((failures == 0)); then

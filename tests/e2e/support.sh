@@ -69,11 +69,13 @@ await() {
 }
 
 finish() {
-  local code=$? place log
+  local code=$? index log places
   trap - EXIT
   set +e
-  for ((place = ${#started[@]} - 1; place >= 0; place--)); do
-    if [[ -n ${started[place]:-} ]]; then stop "${started[place]}"; fi
+  # Newest first. What was stopped before has left a hole, so their count says nothing.
+  places=("${!started[@]}")
+  for ((index = ${#places[@]} - 1; index >= 0; index--)); do
+    stop "${started[places[index]]}"
   done
   if ((code != 0 && failures == 0)); then
     failed "$test_name" "expected to run to its end, broke off with exit code $code"

@@ -267,6 +267,13 @@ booted() {
   pid=$(property MainPID)
   inside systemctl restart logcaster.service || true
   expect systemd_restart first "$(inside logcaster query 'RECENT 1')"
+  # As the unit says, for the socket of a service that runs is refused.
+  if inside systemctl start logcaster-irc.socket 2>/dev/null; then
+    failed systemd_irc_alone 'expected that a socket is refused beside its service'
+  fi
+  inside systemctl restart logcaster-irc.socket logcaster.service || true
+  expect systemd_irc ' 001 probe ' "$(inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/6667 &&
+    printf "NICK probe\r\nUSER probe 0 * :probe\r\nQUIT\r\n" >&3 && cat <&3')"
   runbook
   # A loop that stands still is found by the watchdog and ended; the sockets bring it back.
   inside mkdir --parents /run/systemd/system/logcaster.service.d
