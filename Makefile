@@ -84,7 +84,7 @@ dist: static $(RUNNABLE) ## Pack it into dist/: archive, Debian package, SBOM, c
 reproducible: ## Build and pack it twice in two folders: the bytes must be the same
 	scripts/reproducible
 
-deploy-test: ## Try what operators deploy: image, packages, Compose, Kubernetes, Ansible (as root)
+deploy-test: static ## Try what operators deploy: image, packages, Compose, Kubernetes, Ansible (as root)
 	scripts/deploy-test
 
 bench: static release ## Measure it here: a table, a JSON and the latency curve (25 minutes)

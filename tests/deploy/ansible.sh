@@ -24,7 +24,8 @@ fi
 ssh-keygen -q -t ed25519 -N '' -f "$work/key"
 inside mkdir --parents --mode=700 /root/.ssh /run/sshd
 inside tee /root/.ssh/authorized_keys <"$work/key.pub" >/dev/null
-proxy="nsenter --target $(init_of_machine) --mount --pid --ipc --uts --net /usr/sbin/sshd -i"
+proxy="nsenter --target $(init_of_machine) --mount --pid --ipc --uts --net --cgroup"
+proxy+=' /usr/sbin/sshd -i'
 options="-o ControlPath=none -o ControlMaster=no -o UserKnownHostsFile=$work/known"
 options+=" -o StrictHostKeyChecking=accept-new -o ProxyCommand=\"$proxy\""
 {

@@ -49,7 +49,8 @@ about() {
   docker inspect --format "$2" "$1"
 }
 # Asks every millisecond or so, and prints when it was answered.
-timeout 30 python3 - "$questions" >"$work/ready-at" <<'PY' &
+await_ready() {
+  timeout 30 python3 - "$questions" <<'PY'
 import socket, sys, time
 host, port = sys.argv[1].rsplit(":", 1)
 while True:
@@ -63,18 +64,25 @@ while True:
     time.sleep(0.001)
 print(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000)
 PY
-asking=$!
+}
 boot_ms() {
   python3 -c 'import time; print(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000)'
 }
-called=$(boot_ms)
-run_container first --health-interval 50ms
-wait "$asking"
-ready=$(cat "$work/ready-at")
-# In hundredths of a second since the boot; Docker's own StartedAt is written afterwards.
-process=$(about first '{{.State.Pid}}')
-began=$(($(awk '{ print $22 }' "/proc/$process/stat") * 10))
-after=$((ready - began))
+# Three times at most, for a machine may have something else to do.
+for attempt in 1 2 3; do
+  if ((attempt > 1)); then docker rm --force first >>"$work/rm.log"; fi
+  await_ready >"$work/ready-at" &
+  asking=$!
+  called=$(boot_ms)
+  run_container first --health-interval 50ms
+  wait "$asking"
+  ready=$(cat "$work/ready-at")
+  # In hundredths of a second since the boot; Docker's own StartedAt is written afterwards.
+  process=$(about first '{{.State.Pid}}')
+  began=$(($(awk '{ print $22 }' "/proc/$process/stat") * 10))
+  after=$((ready - began))
+  if ((after < healthy_ms_max)); then break; fi
+done
 if ((after < healthy_ms_max)); then
   ok "ready $after ms after its process began, $((ready - called)) ms after docker run"
 else
@@ -101,11 +109,15 @@ same 'knows its size' \
 seq --format='line %.0f of the first lot' "$lines" >"$work/lot"
 "$static" send --addr "$logs" "$work/lot"
 holds_that 'takes lines in' await 30 holds "$lines"
+# What it holds by itself, beside pages of the ring, which are a file's.
+ok "holds $(awk '/^RssAnon/ { print $2 }' "/proc/$process/status") KiB of memory, $(
+  awk '/^VmRSS/ { print $2 }' "/proc/$process/status") KiB with the pages of files"
 # With page cache, of which the kernel keeps as much as the limit allows.
-for file in /sys/fs/cgroup/{memory/docker/*/memory.max_usage_in_bytes,*/docker-*/memory.peak}; do
-  if [[ $file == *$(cat "$work/first.id")* && -r $file ]]; then
-    ok "took $(cat "$file") bytes of memory at most, with page cache"
-  fi
+of_container=$(sed --quiet 's/^[0-9]*:\(memory\)\?://p' "/proc/$process/cgroup" | head --lines=1)
+for place in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+  for file in "$place$of_container"/memory.{max_usage_in_bytes,peak}; do
+    if [[ -r $file ]]; then ok "took $(cat "$file") bytes at most, with page cache"; fi
+  done
 done
 docker kill first >"$work/kill.log"
 same 'killed, not ended' "$(docker wait first)" 137
@@ -156,7 +168,7 @@ metric_names() {
   curl --silent --fail "http://$http/metrics" | sed --quiet 's/^# TYPE \([^ ]*\) .*/\1/p' | sort
 }
 metric_names >"$work/names-with-proc"
-docker rm --force large >"$work/rm.log"
+docker rm --force large >>"$work/rm.log"
 
 # Nothing but the binary and a directory: no /proc, /dev, /etc, /tmp.
 mkdir --parents "$work/root/data"

@@ -21,6 +21,11 @@ if [[ $(id --user) != 0 ]]; then
   exit
 fi
 
+if ! unshare --net true 2>"$work/unshare.log"; then
+  skipped kubernetes "no network namespace can be made here: $(cat "$work/unshare.log")"
+  exit
+fi
+
 for kustomization in base overlays/daemonset overlays/sidecar; do
   rendered=$work/$(basename "$kustomization").yaml
   holds_that "kustomize $kustomization" \

@@ -17,7 +17,16 @@ mkdir --parents "$root$work/shared" "$root/oldroot"
 mount --bind "$work/shared" "$root$work/shared"
 cd "$root"
 mount --types proc proc proc
-mount --rbind /sys sys
+mount --types sysfs sysfs sys
+# The control groups of the namespace, in the layout that this machine has.
+if [[ $(stat --file-system --format=%T /sys/fs/cgroup) == cgroup2fs ]]; then
+  mount --types cgroup2 cgroup2 sys/fs/cgroup
+else
+  mount --types tmpfs tmpfs sys/fs/cgroup
+  mkdir sys/fs/cgroup/systemd sys/fs/cgroup/unified
+  mount --types cgroup --options none,name=systemd cgroup sys/fs/cgroup/systemd
+  mount --types cgroup2 cgroup2 sys/fs/cgroup/unified
+fi
 mount --types tmpfs tmpfs run
 mount --types tmpfs tmpfs dev
 for device in null zero full random urandom tty; do

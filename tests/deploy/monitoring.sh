@@ -4,8 +4,8 @@
 # of the dashboard must get data, and from which an alert must reach Alertmanager. Grafana itself is
 # not in Debian: its files are checked by monitoring.py. Called by `make deploy-test`; a fresh Debian
 # needs python3 and curl, the rest is unpacked below target/e2e. Usage: tests/deploy/monitoring.sh
-# shellcheck source-path=SCRIPTDIR source=../e2e/support.sh
-source "$(dirname "$0")/../e2e/support.sh"
+# shellcheck source-path=SCRIPTDIR source=support.sh
+source "$(dirname "$0")/support.sh"
 
 deploy=$top/deploy
 dashboard=$deploy/grafana/dashboards/logcaster.json

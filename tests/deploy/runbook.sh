@@ -4,8 +4,8 @@
 # ```console irc where filters of IRC are kept; those in ```console systemd are run by
 # tests/e2e/systemd.sh. E2E_BINARY is the server, as in tests/e2e.
 # Usage: tests/deploy/runbook.sh
-# shellcheck source-path=SCRIPTDIR source=../e2e/support.sh
-source "$(dirname "$0")/../e2e/support.sh"
+# shellcheck source-path=SCRIPTDIR source=support.sh
+source "$(dirname "$0")/support.sh"
 
 runbook=$top/deploy/RUNBOOK.md
 alerts=$top/deploy/prometheus/rules/alerts.yml

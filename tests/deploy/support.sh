@@ -12,6 +12,24 @@ if [[ ! -x $static ]]; then
 fi
 # shellcheck disable=SC2034 # those that source this use it
 logcaster=$static
+# Control groups of what is started here stand below one of our own, which goes at the end.
+group=logcaster-test-$$
+
+# Called by `finish`: what would stay behind of a daemon or a machine that was started here.
+clean_up() {
+  local dir place
+  # The namespace of containers on the host's network stays mounted behind a daemon.
+  while read -r place; do umount --lazy "$place" 2>/dev/null; done < <(
+    awk -v work="$work/" 'index($5, work) == 1 { print $5 }' /proc/self/mountinfo | tac)
+  for dir in /sys/fs/cgroup{,/*}; do
+    if [[ -d $dir/$group ]]; then await 5 without_group "$dir/$group"; fi
+  done
+}
+
+# Its processes leave a little after the first of them has ended.
+without_group() {
+  find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || [[ ! -e $1 ]]
+}
 
 # Starts a daemon of our own without a network and makes `docker` mean it, for what is called as
 # well. Says in `missing` why it cannot. Usage: start_docker
@@ -28,7 +46,8 @@ start_docker() {
   # Nothing of what this machine's own Docker is told.
   export DOCKER_CONFIG=$work/docker-config
   "${unpacked[@]}" dockerd --iptables=false --ip6tables=false --bridge=none \
-    --storage-driver=vfs --data-root "$work/docker" --exec-root "$work/docker-exec" \
+    --storage-driver=vfs --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "$group" \
+    --data-root "$work/docker" --exec-root "$work/docker-exec" \
     --pidfile "$work/docker.pid" --host "$DOCKER_HOST" >"$work/dockerd.log" 2>&1 &
   dockerd=$!
   started+=("$dockerd")
@@ -36,12 +55,20 @@ start_docker() {
     missing="no daemon here: $(tail --lines=1 "$work/dockerd.log")"
     return 1
   fi
+  # A daemon may run where no container does. The binary itself has run before.
+  mkdir "$work/probe"
+  cp "$static" "$work/probe/logcaster"
+  tar --create --directory "$work/probe" logcaster | docker import - probe >"$work/probe.id"
+  if ! docker run --rm --network host probe /logcaster --version >"$work/probe.said" 2>&1; then
+    missing="no container can be run here: $(head --lines=1 "$work/probe.said")"
+    return 1
+  fi
+  docker image rm probe >"$work/probe.id"
 }
 
-# Ends that daemon. The namespace of containers on the host's network stays mounted behind it.
+# Ends that daemon.
 stop_docker() {
   stop "$dockerd" || true
-  umount "$work/docker-exec/netns/default" 2>/dev/null || true
 }
 
 # Says `ok NAME` where both are the same, else what was seen. Usage: same NAME SEEN WANTED
@@ -79,11 +106,20 @@ start_machine() {
   make_machine || return 1
   shared=$work/shared
   mkdir "$root" "$work/layers" "$shared"
-  unshare --mount --pid --fork --kill-child --ipc --uts --net \
-    bash "$top/tests/deploy/machine.sh" "$tools/machine" "$work" >"$work/machine.log" 2>&1 &
+  (
+    for dir in /sys/fs/cgroup{,/systemd,/unified}; do
+      if [[ -w $dir/cgroup.procs ]]; then
+        mkdir --parents "$dir/$group"
+        echo "$BASHPID" >"$dir/$group/cgroup.procs"
+      fi
+    done
+    exec unshare --mount --pid --fork --kill-child --ipc --uts --net --cgroup \
+      bash "$top/tests/deploy/machine.sh" "$tools/machine" "$work"
+  ) >"$work/machine.log" 2>&1 &
   machine=$!
   started+=("$machine")
-  if ! await 60 is_up; then
+  await 60 is_up_or_gone || true
+  if ! is_up; then
     missing="systemd does not come up here: $(tail --lines=1 "$work/machine.log")"
     return 1
   fi
@@ -94,13 +130,17 @@ init_of_machine() {
   pgrep --parent "$machine" | head --lines=1
 }
 
+is_up_or_gone() {
+  is_gone "$machine" || is_up
+}
+
 is_up() {
   [[ $(inside systemctl is-system-running 2>/dev/null) =~ running|degraded ]]
 }
 
 # Usage: inside COMMAND [ARGUMENT...]
 inside() {
-  nsenter --target "$(init_of_machine)" --mount --pid --ipc --uts --net \
+  nsenter --target "$(init_of_machine)" --mount --pid --ipc --uts --net --cgroup \
     env --ignore-environment PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
 }
 

@@ -77,6 +77,8 @@ finish() {
   for ((index = ${#places[@]} - 1; index >= 0; index--)); do
     stop "${started[places[index]]}"
   done
+  # What a test has of its own to take away, once its processes are gone.
+  if declare -F clean_up >/dev/null; then clean_up; fi
   if ((code != 0 && failures == 0)); then
     failed "$test_name" "expected to run to its end, broke off with exit code $code"
   fi

@@ -271,7 +271,8 @@ booted() {
   if inside systemctl start logcaster-irc.socket 2>/dev/null; then
     failed systemd_irc_alone 'expected that a socket is refused beside its service'
   fi
-  inside systemctl restart logcaster-irc.socket logcaster.service || true
+  inside systemctl --quiet enable logcaster-irc.socket
+  inside systemctl restart logcaster.service || true
   expect systemd_irc ' 001 probe ' "$(inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/6667 &&
     printf "NICK probe\r\nUSER probe 0 * :probe\r\nQUIT\r\n" >&3 && cat <&3')"
   runbook
