@@ -30,6 +30,8 @@ ARCHITECTURE ?= $(or $(shell dpkg --print-architecture 2>/dev/null),$(shell unam
 # What is compiled for another machine cannot write its manual here; this machine's build does.
 RUNNABLE := $(if $(filter-out $(HOST),$(TARGET)),release)
 IMAGE ?= logcaster
+# A static binary that is there already, in place of one to be built for the image.
+BINARY ?=
 FUZZ_SECONDS ?= 10
 # Cases of the bench that are over in a minute and say whether something is badly off.
 BENCH_SMOKE := ingest-1 ingest-persist count-rtt http-jsonline start
@@ -72,11 +74,12 @@ release: ## Build the optimised binary, target/release/logcaster
 	cargo build --release
 
 static: ## Build a fully static binary and check that it needs nothing: no loader, no library
+	$(if $(filter-out $(HOST),$(TARGET)),rustup target add $(TARGET))
 	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --release --target $(TARGET)
 	scripts/check-static $(STATIC)
 
-image: static ## Build the container image IMAGE (logcaster) from the static binary
-	scripts/image $(STATIC) $(IMAGE) $(PLATFORM)
+image: $(if $(BINARY),,static) ## Build the container image IMAGE (logcaster) from the static binary, or BINARY
+	scripts/image $(or $(BINARY),$(STATIC)) $(IMAGE) $(PLATFORM)
 
 dist: static $(RUNNABLE) ## Pack it into dist/: archive, Debian package, SBOM, checksums
 	scripts/dist $(STATIC) $(TARGET) $(ARCHITECTURE) $(if $(RUNNABLE),$(TARGET_DIR)/release/logcaster)

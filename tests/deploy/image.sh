@@ -30,6 +30,16 @@ contents() {
 same 'image holds the binary and /data' "$(contents)" \
   $'drwxr-xr-x 65532/65532 data/\n-rwxr-xr-x 0/0 logcaster'
 
+# Usage: of_image TEMPLATE
+of_image() {
+  docker image inspect --format "$1" logcaster:test
+}
+same 'is started, ended and looked after' \
+  "$(of_image '{{json .Config.Entrypoint}} {{.Config.StopSignal}} {{json .Config.Healthcheck.Test}}')" \
+  '["/logcaster","-P","-d","/data"] SIGTERM ["CMD","/logcaster","ping","--ready"]'
+same 'says what it is' "$(of_image '{{range $name, $value := .Config.Labels}}{{$name}} {{end}}')" \
+  "$(printf 'org.opencontainers.image.%s ' created description licenses revision title version)"
+
 logs=127.0.0.1:$(free_port)
 questions=127.0.0.1:$(free_port)
 http=127.0.0.1:$(free_port)

@@ -79,6 +79,12 @@ is_told() {
 }
 await 30 is_told || failed runbook 'expected a record of what was held back'
 
+# The table of capacity is what is computed.
+table() {
+  awk '/^```/ { shown = 0 } shown { print } /^\$ / { shown = $0 == "$ logcaster plan" }' "$runbook"
+}
+same 'the runbook shows the capacity as it is computed' "$(table)" "$("$logcaster" plan)"
+
 sections
 tried=0
 while IFS= read -r command; do
