@@ -26,7 +26,9 @@ inside mkdir --parents --mode=700 /root/.ssh /run/sshd
 inside tee /root/.ssh/authorized_keys <"$work/key.pub" >/dev/null
 proxy="nsenter --target $(init_of_machine) --mount --pid --ipc --uts --net --cgroup"
 proxy+=' /usr/sbin/sshd -i'
-options="-o ControlPath=none -o ControlMaster=no -o UserKnownHostsFile=$work/known"
+# One connection for all tasks, which ends with the machine.
+options="-o ControlPath=$work/ssh -o ControlMaster=auto -o ControlPersist=60"
+options+=" -o UserKnownHostsFile=$work/known"
 options+=" -o StrictHostKeyChecking=accept-new -o ProxyCommand=\"$proxy\""
 {
   printf 'machine ansible_user=root ansible_python_interpreter=/usr/bin/python3'

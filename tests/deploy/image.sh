@@ -37,6 +37,7 @@ of_image() {
 same 'is started, ended and looked after' \
   "$(of_image '{{json .Config.Entrypoint}} {{.Config.StopSignal}} {{json .Config.Healthcheck.Test}}')" \
   '["/logcaster","-P","-d","/data"] SIGTERM ["CMD","/logcaster","ping","--ready"]'
+# shellcheck disable=SC2016 # Docker fills it
 same 'says what it is' "$(of_image '{{range $name, $value := .Config.Labels}}{{$name}} {{end}}')" \
   "$(printf 'org.opencontainers.image.%s ' created description licenses revision title version)"
 
