@@ -150,7 +150,7 @@ impl Cursor {
             }
             Some(Seq(after)) => {
                 start = tail.max(Seq(after + 1));
-                notice = missed(after, start.min(end), segment.first_ever(), query.is_resumed);
+                notice = missed(after, start.min(end), segment.first_ever());
             }
             None if phase == Phase::Live => start = head,
             None => {}
@@ -360,12 +360,12 @@ impl Cursor {
 }
 
 /// How many records stood between the number `after` and `start`, where the segment began with
-/// number `first`.
-fn missed(after: u64, start: Seq, first: Seq, is_resumed: bool) -> u64 {
+/// number `first`. Number 0 is nobody's: who names it wants all there are, and has missed none.
+fn missed(after: u64, start: Seq, first: Seq) -> u64 {
     if after.saturating_add(OTHER_SEGMENT_NUMBERS) < first.0 {
         // It was the number of a record of another segment, of which nobody knows how many there
-        // were; one who resumes has missed at least one.
-        return start.0.saturating_sub(first.0).max(u64::from(is_resumed));
+        // were after it: at least this one is gone, and that is never passed over in silence.
+        return start.0.saturating_sub(first.0).max(u64::from(after > 0));
     }
     start.0.saturating_sub(after + 1)
 }

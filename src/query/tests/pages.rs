@@ -112,6 +112,20 @@ fn a_tail_that_comes_back_after_a_new_start_is_told_and_goes_on() {
 }
 
 #[test]
+fn a_number_of_another_segment_is_told_as_lost() {
+    let segment = filled(&["a", "b"]);
+    let other = segment.tail().0 - 3_600_000_000;
+    for (after, lost) in [(other, "# lost 1 lines\n"), (1, "# lost 1 lines\n"), (0, "")] {
+        let query = question_at(&format!("after={after} format=raw"), true);
+        let text = run(&mut Cursor::tail(query, &segment), &segment, 1);
+        assert_eq!(text, format!("{lost}a\nb\n"), "a tail after {after}");
+        let found = 2 + lost.lines().count();
+        let text = answer(question(&format!("after={after} format=raw")), &segment);
+        assert_eq!(text, format!("FOUND: {found} matches\n{lost}a\nb\n"), "a query after {after}");
+    }
+}
+
+#[test]
 fn notes_are_objects_where_records_are() {
     let mut segment = filled(&["a"]);
     let after = segment.tail().0 - 3;
