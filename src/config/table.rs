@@ -7,6 +7,7 @@ use super::senders;
 use super::value::{self, Expected};
 use super::web;
 use super::{AllowRule, LogFormat, LogLevel, Settings, SyncMode};
+use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use core::ops::RangeInclusive;
 
 /// One row: a setting, wherever it is given.
@@ -70,13 +71,12 @@ pub(super) const PORT: Setting = Setting { value: Some("PORT"), is_port: true, .
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-/// Sizes that a ring may have, in bytes: below, a block would be a large part of the ring; above,
-/// the map would not fit the address space beside everything else.
-const RING_BYTES: RangeInclusive<u64> = MIB..=(16 << 40);
+/// Sizes that a ring may have, in bytes: those that a segment takes.
+const RING_BYTES: RangeInclusive<u64> = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
 /// Values of `--max-line` before the ring's size is known, in bytes: a small ring allows less.
 const LINE_BYTES: RangeInclusive<u64> = 16..=(crate::limits::LINE_BYTES_DEFAULT as u64);
 /// Values of `--dirty-max` before the ring's size is known, in bytes.
-const DIRTY_BYTES: RangeInclusive<u64> = (64 * KIB)..=(16 << 40);
+const DIRTY_BYTES: RangeInclusive<u64> = (64 * KIB)..=SEGMENT_BYTES_MAX;
 /// Values of `--memory`, in bytes.
 const MEMORY_BYTES: RangeInclusive<u64> = MIB..=(1 << 40);
 /// Longest duration of a setting that makes the server wait, in milliseconds: a day.

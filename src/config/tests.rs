@@ -175,8 +175,10 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("allow", "web=10.0.0.0/8", "a listener before the =: log, query, http, irc or clear"),
     ("allow", "ten", "a network such as 10.0.0.0/8, fd00::/8 or 192.0.2.7"),
     ("dir", "", "a directory"),
-    ("size", "64MB", "a size from 1M to 16T (units are 1024-based: write 64M, not 64MB)"),
-    ("size", "0", "a size from 1M to 16T"),
+    ("size", "64MB", "a size from 1M to 1T (units are 1024-based: write 64M, not 64MB)"),
+    ("size", "0", "a size from 1M to 1T"),
+    // What the settings let through the segment must take.
+    ("size", "2T", "a size from 1M to 1T"),
     ("max-logs", "-5", "a whole number, or 0 for no limit"),
     ("max-age", "30", "a duration from 0 to 36500d (write 30s for seconds)"),
     ("max-clients", "0", "a whole number from 1 to 1000000"),
@@ -225,7 +227,7 @@ fn a_bad_file_says_where() {
     let cases = [
         (
             "size = \"64MB\"",
-            ": size \"64MB\": expected a size from 1M to 16T \
+            ": size \"64MB\": expected a size from 1M to 1T \
              (units are 1024-based: write 64M, not 64MB)",
         ),
         ("log-prot = 1", ": unknown key \"log-prot\" (did you mean \"log-port\"?)"),
