@@ -17,7 +17,7 @@ pub fn run(settings: Settings, warnings: Vec<String>) -> ExitCode {
     match Reactor::start(settings, &warnings) {
         Ok(reactor) => reactor.run(),
         Err(error) => {
-            eprintln!("logcaster: {error}");
+            super::complain(&error);
             ExitCode::FAILURE
         }
     }

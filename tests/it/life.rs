@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 
 use crate::json;
 use crate::peer::Peer;
-use crate::support::{DEADLINE, Server, setup, start, start_in, temp_dir, wait_until};
+use crate::support::{BINARY, DEADLINE, Server, setup, start, start_in, temp_dir, wait_until};
 
 #[test]
 fn it_listens_soon_after_exec_whatever_the_size() {
@@ -37,6 +37,20 @@ fn a_port_in_use_is_refused_in_one_line() {
     for flag in ["-p", "-q"] {
         let refusal = setup(&[flag, &addr.port().to_string()]).refused();
         refusal.is_one_line_with(&["bind", &addr.to_string(), "in use"]);
+    }
+}
+
+#[test]
+fn a_start_that_is_refused_is_no_bug_where_nobody_can_be_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for stderr in [Stdio::from(writer), Stdio::from(full)] {
+        let mut command = std::process::Command::new(BINARY);
+        command.args(["serve", "-p", &port, "-q", "0", "--http-port", "0"]).stderr(stderr);
+        assert_eq!(command.status().unwrap().code(), Some(1));
     }
 }
 
