@@ -243,9 +243,11 @@ fn spawn(
     let (orders, orders_in) = pipe::new()?;
     orders_in.set_nonblocking(false)?;
     let answers = File::from(answers);
+    let file_bytes = file.metadata()?.len();
     std::thread::Builder::new().name(name.into()).stack_size(256 << 10).spawn(move || {
         sys::give_way();
-        Worker { file, orders: orders_in, answers, files, prewrites: VecDeque::new() }.work();
+        let prewrites = VecDeque::new();
+        Worker { file, file_bytes, orders: orders_in, answers, files, prewrites }.work();
     })?;
     Ok(orders)
 }
@@ -253,6 +255,8 @@ fn spawn(
 /// A thread's side.
 struct Worker {
     file: File,
+    /// Its length at the start.
+    file_bytes: u64,
     orders: pipe::Receiver,
     answers: File,
     /// Of the one that writes them: the files to be written.
@@ -275,7 +279,7 @@ impl Worker {
                 let order = decode(&message).order;
                 let begin = clock.mono();
                 let result = match order {
-                    Order::Sync => self.file.sync_data(),
+                    Order::Sync => self.sync(),
                     Order::Fetch { from, to } => fetch(&self.file, from, to, &mut scratch),
                     Order::Flush { from, to } => sys::begin_writeback(&self.file, from, to),
                     Order::WriteFile(file) => self.write_next_file(file),
@@ -291,6 +295,16 @@ impl Worker {
             } else if !self.prewrite_step(&clock) {
                 return;
             }
+        }
+    }
+
+    /// Syncs the file. Where somebody has cut it short, what stood behind its new end is gone, and
+    /// no sync says so.
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        match self.file.metadata()?.len() {
+            bytes if bytes < self.file_bytes => Err(io::Error::from_raw_os_error(libc::EIO)),
+            _ => Ok(()),
         }
     }
 
@@ -426,6 +440,19 @@ mod tests {
         }
         assert_eq!(file.metadata().unwrap().len(), to);
         assert_eq!(helper.in_flight, 0);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_short_is_a_sync_that_failed() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(8192).unwrap();
+        let again = file.try_clone().unwrap();
+        let mut helper = DiskHelper::start(again, file.try_clone().unwrap()).unwrap();
+        for (bytes, errno) in [(8192, 0), (16_384, 0), (8191, libc::EIO), (8192, 0)] {
+            file.set_len(bytes).unwrap();
+            assert!(helper.order(Order::Sync));
+            assert_eq!(wait(&mut helper).errno, errno, "{bytes} bytes");
+        }
     }
 
     #[test]

@@ -350,6 +350,54 @@ fn a_damaged_record_is_told_in_its_place() {
     assert!(answer.contains("\nline 5\n") && !answer.contains("ine 4"), "{answer}");
 }
 
+/// A server with 5,000 lines in memory's copy of its file, which is then cut to `length` bytes.
+fn cut_short_under_way(dir: &Path, length: u64) -> (Server, Vec<String>) {
+    let server = setup(&["--sync", "never"]).http().dir(dir, 4).start();
+    let line = |n: usize| format!("line {n:06} {}", "x".repeat(85));
+    let lines: Vec<String> = (0..5_000).map(line).collect();
+    server.send_until(lines.join("\n"), 5_000);
+    let file = std::fs::OpenOptions::new().write(true).open(segment_file(dir)).unwrap();
+    file.set_len(length).unwrap();
+    (server, lines)
+}
+
+#[test]
+fn a_file_cut_short_under_a_running_server_costs_what_stood_there_and_no_more() {
+    // In the middle of the text, right behind the superblocks, and everything.
+    for length in [300_000, 12_288, 0] {
+        let dir = temp_dir();
+        let (server, lines) = cut_short_under_way(dir.path(), length);
+        let answer = server.ask("QUERY format=raw");
+        let mut seen = answer.lines();
+        assert_eq!(seen.next(), Some("FOUND: 5000 matches"), "{length}");
+        let (damaged, whole): (Vec<&str>, Vec<&str>) =
+            seen.partition(|line| line.starts_with("# damaged seq="));
+        assert_eq!(damaged.len() + whole.len(), 5_000, "each is shown or said to be damaged");
+        assert!(!damaged.is_empty() && whole.iter().all(|&line| lines.iter().any(|l| l == line)));
+        assert_eq!(whole.is_empty(), length < 300_000, "{length}: {} whole", whole.len());
+        assert!(server.stat("BusErrors") > 0);
+        let health = server.get("/health").json();
+        assert_eq!(health["components"]["disk"]["status"], "DEGRADED", "{health}");
+        // It goes on, and promises nothing that will not be there.
+        server.send("still here\n");
+        assert_eq!(server.messages("RECENT 1"), ["still here"]);
+        assert!(server.ask("SYNC").starts_with("ERROR: "), "{length}");
+        server.signal(nix::sys::signal::Signal::SIGTERM);
+        let exit = server.exit_within(crate::support::DEADLINE).expect("it ends");
+        assert_eq!(exit.code(), Some(1), "{}", server.stderr());
+    }
+}
+
+#[test]
+fn a_sync_of_a_file_that_was_cut_short_is_no_success() {
+    let dir = temp_dir();
+    // Nobody has touched what is gone: nothing but its length tells.
+    let (server, _) = cut_short_under_way(dir.path(), 300_000);
+    assert!(server.ask("SYNC").starts_with("ERROR: not durable"));
+    assert!(server.ask("PING ready").starts_with("ERROR: not ready"));
+    assert_eq!(server.ask("COUNT"), "COUNT: 5000\n");
+}
+
 #[test]
 fn a_directory_without_permission_is_refused_and_untouched() {
     use std::os::unix::process::CommandExt;
