@@ -89,6 +89,8 @@ impl Reactor {
         for number in &numbers[..count] {
             match i32::from(*number) {
                 libc::SIGHUP => self.reload(),
+                // A bug on purpose, for tests/e2e/symbolize.sh.
+                libc::SIGUSR1 if cfg!(feature = "canary-panic") => panic!("SIGUSR1 came"),
                 libc::SIGUSR1 => self.dump_metrics(),
                 _ => self.stop(),
             }
