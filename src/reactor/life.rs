@@ -18,6 +18,9 @@ use crate::session::Session;
 /// How long a full standard error is waited for at the end.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// Why a server ends with exit code 1 whose last sync may have succeeded.
+const SYNC_HAD_FAILED: &str = "a sync had failed: not everything is on disk";
+
 /// How far the end is.
 #[derive(Debug, Default)]
 pub(super) struct Life {
@@ -43,6 +46,8 @@ enum Phase {
     Answering,
     /// The last records go to the disk.
     Syncing,
+    /// As much as the disk takes goes there, though a sync has failed before.
+    Salvaging,
     /// The superblock that says so goes to the disk.
     Closing,
     /// It is over.
@@ -176,6 +181,7 @@ impl Reactor {
                 self.life.fail(String::from("the last sync failed: not everything is on disk"));
             }
             Phase::Closing if !self.storage.is_syncing() => self.life.phase = Phase::Over,
+            Phase::Salvaging if is_late => self.life.fail(String::from(SYNC_HAD_FAILED)),
             Phase::Syncing | Phase::Closing if is_late => {
                 self.life.fail(String::from("the last sync did not end in time"));
             }
@@ -233,15 +239,20 @@ impl Reactor {
             self.life.phase = Phase::Over;
             return;
         }
+        // The disk gets at least a moment, however long the answers took.
+        self.life.until = self.life.end.max(self.now + 1000 * MS);
         if self.storage.has_failed() {
-            self.life.fail(String::from("a sync had failed: not everything is on disk"));
+            // It may be well again. And what fails now the kernel tells to us; else it would tell
+            // the next server, who could not know that the failure is none of its own.
+            match self.storage.order(Order::Sync) {
+                true => self.life.phase = Phase::Salvaging,
+                false => self.life.fail(String::from(SYNC_HAD_FAILED)),
+            }
             return;
         }
         self.storage.want_sync();
         self.manage_sync();
         self.life.phase = Phase::Syncing;
-        // The disk gets at least a moment, however long the answers took.
-        self.life.until = self.life.end.max(self.now + 1000 * MS);
     }
 
     fn close_segment(&mut self) {
@@ -269,6 +280,9 @@ impl Reactor {
                 }
             };
             match done.order {
+                Order::Sync if self.life.phase == Phase::Salvaging => {
+                    self.life.fail(String::from(SYNC_HAD_FAILED));
+                }
                 Order::Sync => {
                     let failed = self.storage.on_synced(&done);
                     self.metrics.sync_ended(done.took_ns, failed.is_none(), self.wall);

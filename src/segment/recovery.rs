@@ -16,10 +16,11 @@ use std::ops::Range;
 
 use super::Seq;
 use super::format::{
-    ENTRY_BYTES, Header, LIMIT_NONE, SECTOR_BYTES, SLOT_BYTES, SUMMARY_AT, Summary, Superblock,
+    ENTRY_BYTES, Header, LIMIT_NONE, PAGE_BYTES, SECTOR_BYTES, SLOT_BYTES, SUMMARY_AT, Summary,
+    Superblock,
 };
 use super::geometry::Geometry;
-use super::ring::{BlockId, Options, Segment, empty_summary};
+use super::ring::{BlockId, Durability, Options, Segment, empty_summary};
 use super::store::Store;
 use super::superblock::{Chosen, OpenError, choose, copies};
 use super::sync::SyncState;
@@ -285,6 +286,30 @@ impl<S: Store> Opening<S> {
         self.summaries[position as usize] = summary;
         if !is_open && self.is_walked(id) {
             self.write_summary(position, &summary);
+        }
+        // Without syncs nothing is promised, and this would write the whole ring.
+        let superblock = &self.chosen.superblock;
+        let is_promising = self.options.durability == Durability::Synced;
+        if is_promising && !superblock.clean && id >= superblock.durable_block {
+            self.renew(position, &summary);
+        }
+    }
+
+    /// Stores the pages of a walked block once more, as they are, so that the first sync writes
+    /// them. Of a page that it failed to write the kernel believes that it is written, and the sync
+    /// of whoever opens the file next would call durable what is in the page cache alone.
+    fn renew(&mut self, position: u32, summary: &Summary) {
+        let geometry = &self.chosen.geometry;
+        let (block, entry) = (geometry.block_range(position), geometry.entry_range(position));
+        let text_end = block.start + u64::from(summary.text_end);
+        let slots_at = block.end - u64::from(summary.count) * SLOT_BYTES as u64;
+        let bytes = self.store.bytes_mut();
+        for range in [block.start..text_end, slots_at..block.end, entry] {
+            let page = range.start / PAGE_BYTES * PAGE_BYTES;
+            for at in (page..range.end).step_by(PAGE_BYTES as usize) {
+                let byte = &mut bytes[at as usize];
+                *byte = std::hint::black_box(*byte);
+            }
         }
     }
 
