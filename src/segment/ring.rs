@@ -296,8 +296,8 @@ impl<S: Store> Segment<S> {
         (self.oldest..self.next).contains(&id) && self.summaries[position].sequence == id
     }
 
-    /// The block that holds record `seq`; where a crash took that number, the first block after
-    /// it. `None` where `seq` is outside `tail..head`, or no block comes after it.
+    /// The block that holds record `seq`; where a crash took that number, the first block with
+    /// slots after it. `None` where `seq` is outside `tail..head`, or no such block comes after it.
     pub fn block_containing(&self, seq: Seq) -> Option<BlockId> {
         if seq < self.tail || seq >= self.head {
             return None;
@@ -307,7 +307,7 @@ impl<S: Store> Segment<S> {
             let middle = low + (high - low) / 2;
             if self.end_of(middle) <= seq { low = middle + 1 } else { high = middle }
         }
-        self.first_live_from(low)
+        self.first_from(low)
     }
 
     /// The number after the last slot of block `id`, or of the last block before it where `id` is
@@ -319,26 +319,33 @@ impl<S: Store> Segment<S> {
         self.summaries[self.geometry.position(id) as usize].end()
     }
 
-    fn first_live_from(&self, id: BlockId) -> Option<BlockId> {
-        (id..self.next).find(|&id| self.is_live(id))
+    /// Whether block `id` is live and has slots. Of one that was just opened a power cut may leave
+    /// nothing but the header: no number leads into it, and a walk that stood there would take it
+    /// for the end.
+    fn has_slots(&self, id: BlockId) -> bool {
+        self.summary(id).is_some_and(|summary| summary.count > 0)
     }
 
-    /// The block after `id` in the ring; where `id` was recycled, the oldest.
+    fn first_from(&self, id: BlockId) -> Option<BlockId> {
+        (id..self.next).find(|&id| self.has_slots(id))
+    }
+
+    /// The block with slots after `id` in the ring; where `id` was recycled, the oldest.
     pub fn next_block(&self, id: BlockId) -> Option<BlockId> {
-        self.first_live_from(id.saturating_add(1).max(self.oldest))
+        self.first_from(id.saturating_add(1).max(self.oldest))
     }
 
-    /// The block before `id` in the ring.
+    /// The block with slots before `id` in the ring.
     pub fn previous_block(&self, id: BlockId) -> Option<BlockId> {
-        (self.oldest..id.min(self.next)).rev().find(|&id| self.is_live(id))
+        (self.oldest..id.min(self.next)).rev().find(|&id| self.has_slots(id))
     }
 
-    /// The oldest live block; it may hold only records that are no longer visible.
+    /// The oldest live block with slots; it may hold only records that are no longer visible.
     pub fn oldest_block(&self) -> Option<BlockId> {
-        self.first_live_from(self.oldest)
+        self.first_from(self.oldest)
     }
 
-    /// The newest live block.
+    /// The newest live block with slots.
     pub fn newest_block(&self) -> Option<BlockId> {
         self.previous_block(self.next)
     }
@@ -447,7 +454,7 @@ impl<S: Store> Segment<S> {
 
     /// Sets the tail and the count of visible records after an opening.
     pub(super) fn restore_tail(&mut self) {
-        let oldest = self.first_live_from(self.oldest).and_then(|id| self.summary(id));
+        let oldest = self.first_from(self.oldest).and_then(|id| self.summary(id));
         let first = oldest.map_or(self.head, |summary| summary.first);
         self.tail = first.max(self.sync.cleared).min(self.head);
         self.visible = self.records_between(self.tail, self.head);
@@ -472,7 +479,7 @@ impl<S: Store> Segment<S> {
     /// Records, without gaps, with numbers in `from..to`.
     pub(super) fn records_between(&self, from: Seq, to: Seq) -> u64 {
         let mut records = 0;
-        let mut next = self.first_live_from(self.block_at_or_after(from));
+        let mut next = self.first_from(self.block_at_or_after(from));
         while let Some(id) = next {
             let Some(summary) = self.summary(id) else { break };
             if summary.first >= to {
@@ -548,7 +555,7 @@ impl<S: Store> Segment<S> {
             return;
         }
         let visible = self.visible;
-        let first_kept = self.first_live_from(old + 1);
+        let first_kept = self.first_from(old + 1);
         let tail = first_kept.and_then(|id| self.summary(id)).map_or(self.head, |s| s.first);
         self.move_tail(tail.max(self.tail));
         self.oldest = old + 1;

@@ -4,6 +4,7 @@ mod answers;
 mod censuses;
 mod conditions;
 mod counting;
+mod crashes;
 mod pages;
 mod patterns;
 mod shared;
