@@ -30,4 +30,5 @@ mod listings;
 mod manager;
 mod questions;
 mod senders;
+mod simulation;
 mod tidy;
