@@ -61,8 +61,11 @@ enum Kept {
 impl IrcPlace {
     /// The server as the settings want it.
     pub fn new(settings: &Settings, host_name: &[u8], mono: Mono, wall: Wall) -> Box<Self> {
-        let irc = Irc::new(irc_settings(settings, host_name), mono, wall);
+        let mut irc = Irc::new(irc_settings(settings, host_name), mono, wall);
         let kept = if settings.persist { Kept::Unread } else { Kept::Not };
+        if settings.persist {
+            irc.await_restore();
+        }
         Box::new(Self {
             irc,
             has_news: false,
@@ -365,6 +368,7 @@ impl Reactor {
         }
         let path = self.storage.dir.join(SmallFile::Irc.name());
         place.kept = Kept::Read;
+        place.irc.end_restore();
         let Err(reason) = restore(&mut place.irc, &path, self.wall) else { return };
         let aside = path.with_extension("json.bad");
         // One that was put aside before must not be lost either.

@@ -33,6 +33,9 @@ pub struct Bot {
     pub(super) numbers: u32,
     /// What is kept over a restart has changed.
     pub(super) is_changed: bool,
+    /// What was kept is still to be brought back: till then nothing is added, for its number might
+    /// be one of those.
+    pub(super) awaits_restore: bool,
 }
 
 /// A command.

@@ -304,6 +304,9 @@ fn add(call: &mut Call<'_>, reply: Reply, words: &[u8]) -> Outcome {
     if let Err(error) = feeds::parse(&words, &TimeContext::new(call.wall, &TimeZone::UTC)) {
         return say(call, reply, &format!("ERROR: {error}"));
     }
+    if call.irc.bot.awaits_restore {
+        return say(call, reply, "ERROR: the segment is not open yet (try again in a moment)");
+    }
     if call.irc.feeds.filters().count() >= IRC_FILTERS_MAX {
         let text = format!("ERROR: there are {IRC_FILTERS_MAX} filters already, none may be added");
         return say(call, reply, &text);

@@ -57,6 +57,16 @@ impl Irc {
         format!("{all:#}\n").into_bytes()
     }
 
+    /// Something was kept, and [`Self::restore`] brings it back once the segment is open.
+    pub fn await_restore(&mut self) {
+        self.bot.awaits_restore = true;
+    }
+
+    /// There is nothing to bring back, or nothing more.
+    pub fn end_restore(&mut self) {
+        self.bot.awaits_restore = false;
+    }
+
     /// Brings back what was kept: how many filters and alerts.
     ///
     /// # Errors
