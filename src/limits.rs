@@ -118,7 +118,8 @@ pub const OPENING_NS_PER_TURN: u64 = 5_000_000;
 pub const CLIENTS_DEFAULT: usize = 1000;
 
 /// Places beyond `--max-clients` for questions and health, so that a crowd of senders cannot lock
-/// the operator out.
+/// the operator out. Where the open-file limit is what is short, senders leave as many descriptors,
+/// but at most a quarter of it.
 /// Counter: `connections_refused`. Test: `questions_have_places_of_their_own`.
 pub const QUESTION_PLACES: usize = 32;
 
@@ -204,6 +205,11 @@ pub const DRAIN_MS: u64 = 1000;
 /// Milliseconds a question connection may keep silent before its first command, or within one.
 /// Counter: `idle_closed`. Test: `a_question_that_never_comes_is_closed`.
 pub const QUESTION_IDLE_MS: u64 = 60_000;
+
+/// Descriptors that are none of connections or listeners: standard streams, the poll, pipes, the
+/// segment's files, and some that are open for a moment.
+/// Counter: `accepts_without_descriptor`. Test: `senders_leave_descriptors_for_questions`.
+pub const DESCRIPTORS_OWN: usize = 24;
 
 /// Milliseconds until a listener without a descriptor tries again by itself.
 /// Counter: `accepts_without_descriptor`. Test: `running_out_of_descriptors_only_delays_accepting`.

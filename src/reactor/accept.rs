@@ -13,8 +13,8 @@ use super::systemd::Passed;
 use super::{LISTENERS, Reactor, http, sys};
 use crate::clock::{MS, Mono};
 use crate::limits::{
-    ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, DRAIN_MS, HTTP_IDLE_MS, IRC_LAST_WORDS_MS, QUESTION_IDLE_MS,
-    QUESTION_PLACES, REFUSALS_AT_ONCE,
+    ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, DESCRIPTORS_OWN, DRAIN_MS, HTTP_IDLE_MS, IRC_LAST_WORDS_MS,
+    QUESTION_IDLE_MS, QUESTION_PLACES, REFUSALS_AT_ONCE,
 };
 use crate::log::Severity;
 use crate::message::Transport;
@@ -132,6 +132,9 @@ impl Reactor {
     }
 
     fn accept_one(&mut self, at: usize) {
+        if !self.has_descriptor_for(self.listeners[at].role) {
+            return self.starve(at, &"the rest of the open-file limit is for questions");
+        }
         let listener = &mut self.listeners[at];
         match listener.socket.accept() {
             Ok((stream, peer)) => {
@@ -139,20 +142,32 @@ impl Reactor {
                 self.admit(stream, peer, role, framing);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.is_ready = false,
-            Err(error) if is_starved(&error) => {
-                listener.starved_until = Some(self.now + ACCEPT_RETRY_MS * MS);
-                self.metrics.accepts_without_descriptor += 1;
-                let role = listener.role.name();
-                self.log.event(
-                    self.wall,
-                    Severity::Warn,
-                    "accept_waits",
-                    &[("role", &role), ("error", &error)],
-                );
-            }
+            Err(error) if is_starved(&error) => self.starve(at, &error),
             // The connection was gone before we came to it (ECONNABORTED and the like).
             Err(_) => {}
         }
+    }
+
+    /// Lets a listener wait until a descriptor may be free.
+    fn starve(&mut self, at: usize, why: &dyn std::fmt::Display) {
+        let listener = &mut self.listeners[at];
+        listener.starved_until = Some(self.now + ACCEPT_RETRY_MS * MS);
+        self.metrics.accepts_without_descriptor += 1;
+        let role = listener.role.name();
+        let fields: [(&str, &dyn std::fmt::Display); 2] = [("role", &role), ("error", why)];
+        self.log.event(self.wall, Severity::Warn, "accept_waits", &fields);
+    }
+
+    /// Whether one more of `role` leaves descriptors to those who ask and to checks of health.
+    fn has_descriptor_for(&self, role: Role) -> bool {
+        let spare = QUESTION_PLACES.min(self.open_files_max / 4);
+        let left = match role {
+            Role::Questions => 0,
+            Role::Http => spare / 2,
+            Role::Logs | Role::Syslog | Role::Irc => spare,
+        };
+        let taken = DESCRIPTORS_OWN + self.listeners.len() + self.connections.len();
+        left == 0 || taken + left < self.open_files_max
     }
 
     /// Takes a connection in, or tells it why not.

@@ -150,6 +150,8 @@ pub struct Reactor {
     tell_after: Mono,
     /// What this machine calls itself: the host of what has no address.
     host_name: Vec<u8>,
+    /// The open-file limit; 0 where it is unknown.
+    open_files_max: usize,
     timers: Timers,
     /// When senders' sessions want to be looked at though nothing comes: one entry for each.
     session_timers: Timers,
@@ -204,7 +206,6 @@ impl Reactor {
         let signals = sys::signals_by_pipe()?;
         let fd = signals.as_raw_fd();
         poll.registry().register(&mut SourceFd(&fd), SIGNALS, Interest::READABLE)?;
-        sys::raise_open_files();
         let (now, wall, host_name) = (clock.mono(), clock.wall(), sys::host_name());
         let mut reactor = Self {
             poll,
@@ -248,6 +249,7 @@ impl Reactor {
             outbox_bytes: 0,
             life: Life::default(),
             host_name,
+            open_files_max: sys::raise_open_files(),
             settings,
         };
         reactor.bind_all(manager.passed, &manager.warnings)?;
@@ -256,7 +258,7 @@ impl Reactor {
         // would interrupt this one for every page that they send to the disk.
         reactor.apply_process_settings()?;
         reactor.storage = Storage::start(&reactor.settings, reactor.poll.registry(), now, wall)?;
-        // In a new file it is open already.
+        // In memory and in a new file it is open already.
         reactor.open_feeds();
         reactor.announce();
         if let Some(reason) = reactor.storage.not_ready() {

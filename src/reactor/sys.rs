@@ -389,12 +389,10 @@ pub fn begin_writeback(file: &File, from: u64, to: u64) -> io::Result<()> {
 }
 
 /// Raises the soft limit on open files to the hard one, and returns it.
-pub fn raise_open_files() -> u64 {
+pub fn raise_open_files() -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
     let is_raised = soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
-    // On a machine of 32 bits the limit has as many.
-    #[allow(clippy::useless_conversion)]
-    (if is_raised { hard } else { soft }).into()
+    usize::try_from(if is_raised { hard } else { soft }).unwrap_or(usize::MAX)
 }
 
 /// Runs this process on `cpu` only.

@@ -12,7 +12,8 @@ use nix::sys::signal::Signal;
 
 use crate::json;
 use crate::peer::Peer;
-use crate::support::{BINARY, DEADLINE, Server, setup, start, start_in, temp_dir, wait_until};
+use crate::program;
+use crate::support::{DEADLINE, Server, setup, start, start_in, temp_dir, wait_until};
 
 #[test]
 fn it_listens_soon_after_exec_whatever_the_size() {
@@ -48,9 +49,11 @@ fn a_start_that_is_refused_is_no_bug_where_nobody_can_be_told() {
     drop(reader);
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     for stderr in [Stdio::from(writer), Stdio::from(full)] {
-        let mut command = std::process::Command::new(BINARY);
-        command.args(["serve", "-p", &port, "-q", "0", "--http-port", "0"]).stderr(stderr);
-        assert_eq!(command.status().unwrap().code(), Some(1));
+        let mut command =
+            program::logcaster(&["serve", "-p", &port, "-q", "0", "--http-port", "0"]);
+        let mut server = command.stderr(stderr).spawn().unwrap();
+        let status = wait_until("the end of a refused start", || server.try_wait().unwrap());
+        assert_eq!(status.code(), Some(1));
     }
 }
 
@@ -230,8 +233,8 @@ fn running_out_of_descriptors_only_delays_accepting() {
     let server = setup(&[]).before("ulimit -n 64").start();
     let mut first = server.log_peer();
     wait_until("one client", || (server.stat("Clients") == 1).then_some(()));
-    // The kernel takes all of these; the server has no descriptor for some, or refuses some.
-    let many: Vec<Peer> = (0..100).map(|_| server.log_peer()).collect();
+    // The kernel takes all of these; the server has no descriptor for some.
+    let many: Vec<Peer> = (0..100).map(|_| server.question_peer()).collect();
     first.write("from one that is in\n");
     let mut patient = server.question_peer();
     patient.write("STATS\n");
@@ -244,6 +247,19 @@ fn running_out_of_descriptors_only_delays_accepting() {
     assert!(server.stat("Turns") < 3_000, "it spun: {:?}", server.stats());
     assert_eq!(server.send("and again\n"), b"");
     server.wait_count(2);
+}
+
+#[test]
+fn senders_leave_descriptors_for_questions() {
+    let server = setup(&[]).before("ulimit -n 64").start();
+    let mut many: Vec<Peer> = (0..100).map(|_| server.log_peer()).collect();
+    many.iter_mut().for_each(|sender| sender.write("from one of many\n"));
+    wait_until("some wait", || (server.stat("AcceptsWithoutDescriptor") > 0).then_some(()));
+    let clients = server.stat("Clients");
+    assert!((1..48).contains(&clients), "a quarter of 64 stays free: {clients}");
+    many.into_iter().for_each(drop);
+    // Who had to wait was accepted by the kernel, and comes to its turn.
+    server.wait_count(100);
 }
 
 #[test]
