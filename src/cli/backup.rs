@@ -19,8 +19,15 @@ use std::process::ExitCode;
 
 /// What may lie in a directory that counts as empty: what `mkfs` leaves there, what a copy that was
 /// broken off has left, and what a server keeps beside its segment.
-const NOTHING: [&str; 5] =
-    ["lost+found", "segment.new", "irc.json", "irc.json.bad", "metrics.json"];
+const NOTHING: [&str; 7] = [
+    "lost+found",
+    "segment.new",
+    "irc.json",
+    "irc.json.bad",
+    "irc.json.new",
+    "metrics.json",
+    "metrics.json.new",
+];
 
 /// Copies the segment of a directory into another one.
 pub fn backup(args: BackupArgs) -> ExitCode {

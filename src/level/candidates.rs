@@ -14,20 +14,20 @@ const CHUNK_BYTES: usize = 16;
 struct Classes {
     /// `A` to `Z`.
     upper: u64,
-    /// `a` to `z` and the few behind them.
+    /// `a` to `z`, the one before and the few behind them.
     lower: u64,
     /// What may end a word that is a mark: `:` to `>`, `"` and `]`.
     end: u64,
 }
 
 /// The places of a block that are worth a lookup: the first of three capitals or more, and end
-/// marks behind a small letter. What lies outside the block is taken as if it fitted.
+/// marks behind a small letter. What lies behind the block is taken as if it fitted.
 #[inline]
 pub(super) fn candidates(block: &[u8; BLOCK_BYTES]) -> u64 {
     let Classes { upper, lower, end } = classes(block);
     let second = upper >> 1 | 1 << 63;
     let third = second >> 1 | 1 << 63;
-    (upper & second & third & !(upper << 1)) | (end & (lower << 1 | 1))
+    (upper & second & third & !(upper << 1)) | (end & (lower << 1))
 }
 
 #[inline]

@@ -163,8 +163,6 @@ fn before_end(line: &[u8], at: usize) -> Level {
 #[inline(never)]
 fn before_end_known(line: &[u8], at: usize, word: Word, bytes: usize) -> Level {
     match word {
-        // The place before a block was taken for a small letter unseen.
-        _ if line[at - 1].is_ascii_uppercase() => Level::Unknown,
         Word::Level(level) if is_mark(line, at - bytes, at) => level,
         Word::Level(_) => Level::Unknown,
         Word::Key => value(line, at),

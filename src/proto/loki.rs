@@ -118,7 +118,10 @@ impl Loki {
                         format_args!("the labels of the stream: {what}"),
                     )));
                 }
-                Found::Leaf(at) => return Ok(self.leaves.give(at)),
+                Found::Leaf(at) => {
+                    self.leaves.note(&at);
+                    return Ok(at);
+                }
                 Found::Context(_, context) => self.take_labels(context, body),
                 Found::End if self.leaves.tree.objects() == 0 => {
                     self.is_without_streams = true;

@@ -119,7 +119,8 @@ impl Otlp {
                             return Err(Step::Bad(BadEntry::new(reasons[index], what)));
                         }
                     }
-                    return Ok(self.leaves.give(at));
+                    self.leaves.note(&at);
+                    return Ok(at);
                 }
                 Found::Context(level, context) => self.take_context(level, context, body),
                 found => return Err(found.into_step()),

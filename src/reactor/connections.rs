@@ -1,4 +1,4 @@
-//! The slab of connections, and what is done with any of them: receiving and sending.
+//! The slab of connections, and what is done with those who are answered: receiving and sending.
 
 use std::io::{self, Read as _};
 

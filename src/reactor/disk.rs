@@ -298,7 +298,7 @@ impl Worker {
         }
     }
 
-    /// Syncs the file. Where somebody has cut it short, what stood behind its new end is gone, and
+    /// Syncs the file. Where it is shorter than it was, what stood behind its new end is gone, and
     /// no sync says so.
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()?;

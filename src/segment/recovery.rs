@@ -287,7 +287,8 @@ impl<S: Store> Opening<S> {
         if !is_open && self.is_walked(id) {
             self.write_summary(position, &summary);
         }
-        // Without syncs nothing is promised, and this would write the whole ring.
+        // Without syncs nothing is promised, and this would write the whole ring, as it does where
+        // the ring turned once after a failed sync.
         let superblock = &self.chosen.superblock;
         let is_promising = self.options.durability == Durability::Synced;
         if is_promising && !superblock.clean && id >= superblock.durable_block {

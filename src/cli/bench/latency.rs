@@ -25,8 +25,8 @@ const PROBE_NS: u64 = 997_000;
 /// How long the load runs before anything counts, in ns.
 pub const WARM_NS: u64 = SECOND;
 
-/// What of a run's time the relay has for its own.
-const RELAYED_SHARE: u64 = 4;
+/// One part in so many of a run's time is the relay's own.
+const RELAYED_PART: u64 = 4;
 
 /// Lines a second of the heavy load.
 pub const HEAVY: f64 = 1e6;
@@ -155,7 +155,7 @@ fn relayed(bench: &Bench) -> Result<Histogram<u64>> {
     let mut probe = TailProbe::connect_by(&clock, address, (address, b""), PROBE_NS)?;
     spin(&clock, WARM_NS, &mut [&mut probe])?;
     probe.reset();
-    spin(&clock, bench.latency_ns / RELAYED_SHARE, &mut [&mut probe])?;
+    spin(&clock, bench.latency_ns / RELAYED_PART, &mut [&mut probe])?;
     probe.finish(&clock)?;
     Ok(probe.latency)
 }

@@ -51,11 +51,10 @@ impl Leaves {
         if std::mem::take(&mut self.is_again) { self.last.clone() } else { None }
     }
 
-    /// Gives the entry at `at`, to which the tree has come.
+    /// The entry at `at` is given now.
     #[inline]
-    pub fn give(&mut self, at: Range<usize>) -> Range<usize> {
+    pub fn note(&mut self, at: &Range<usize>) {
         self.last = Some(at.clone());
-        at
     }
 
     /// The step that an entry is, as it was read.

@@ -200,7 +200,7 @@ pub fn ison(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
     let asked = message.params().iter().flat_map(|param| param.split(|&byte| byte == b' '));
     let found = asked.filter(|nick| !nick.is_empty()).filter_map(|nick| call.irc.find(nick));
     let here: Vec<_> = found.filter_map(|id| Some(call.irc.user(id)?.nick.clone())).collect();
-    reply_words(call, RPL_ISON, &here);
+    reply_words_or_none(call, RPL_ISON, &here);
     Outcome::Done
 }
 
@@ -214,12 +214,12 @@ pub fn userhost(call: &mut Call<'_>, message: &Message<'_>) -> Outcome {
         [&user.nick, sign, &user.name, b"@", &user.host].concat()
     };
     let words: Vec<_> = found.map(word).collect();
-    reply_words(call, RPL_USERHOST, &words);
+    reply_words_or_none(call, RPL_USERHOST, &words);
     Outcome::Done
 }
 
 /// Answers with words, and with an empty text where there are none.
-fn reply_words(call: &mut Call<'_>, numeric: Numeric, words: &[Vec<u8>]) {
+fn reply_words_or_none(call: &mut Call<'_>, numeric: Numeric, words: &[Vec<u8>]) {
     if words.is_empty() {
         call.irc.reply(call.user, numeric, &[], Some(b""));
     }

@@ -83,10 +83,9 @@ pub fn shown(channel: &[u8], question: &str) -> String {
     let word = String::from_utf8_lossy(log_word(channel).unwrap_or_default());
     let Some((label, value)) = word.split_once('-') else { return question.to_owned() };
     let label = label.to_ascii_lowercase();
-    match ipv6_of(value.as_bytes()).filter(|_| label == "host") {
-        Some(address) => format!("{label}={address}{rest}"),
-        None => format!("{label}={value}{rest}"),
-    }
+    let is_address = label == "host" && ipv6_of(value.as_bytes()).is_some();
+    let value = if is_address { value.replace('-', ":") } else { value.to_owned() };
+    format!("{label}={value}{rest}")
 }
 
 /// The address that a name may mean which has `-` in place of `:`, as no channel's name may hold
