@@ -36,7 +36,7 @@ FUZZ_SECONDS ?= 10
 # Cases of the bench that are over in a minute and say whether something is badly off.
 BENCH_SMOKE := ingest-1 ingest-persist count-rtt http-jsonline start
 
-.PHONY: run test canary lint lint-tools msrv fmt debug release static image dist reproducible \
+.PHONY: run test sim canary lint lint-tools msrv fmt debug release static image dist reproducible \
   deploy-test bench bench-smoke fuzz e2e browser security-scan profile sanitize clean help
 
 run: ## Build and start it: lines on 127.0.0.1:9999, questions on 9998, kept in ./logs
@@ -44,6 +44,9 @@ run: ## Build and start it: lines on 127.0.0.1:9999, questions on 9998, kept in 
 
 test: ## Run every test: units, the real server, crashes, the gates of tests/it/tidy.rs
 	cargo test
+
+sim: ## Replay a simulation of sessions, segment and disk: make sim SEED=7342 (without: 3,000)
+	LOGCASTER_SEED='$(SEED)' LOGCASTER_SEEDS='$(if $(SEED),,3000)' cargo test --test it simulation::
 
 canary: ## Leave the salt out of every checksum: the power-cut tests must fail
 	if cargo test --features canary-no-salt --lib segment::tests::power >$(TARGET_DIR)/canary.log 2>&1; \
@@ -103,7 +106,7 @@ bench-smoke: static ## Measure the cases that tell soon whether something is bad
 fuzz: ## Run every fuzz target FUZZ_SECONDS (10) seconds
 	scripts/fuzz $(FUZZ_SECONDS)
 
-e2e: release ## Run real senders against it: logger, busybox, Python, rsyslog, syslog-ng, Docker
+e2e: release ## Run real senders, shells, a systemd and a failing disk against it
 	scripts/e2e
 
 browser: release ## Run the page in a headless Chromium (Node.js, Debian's chromium)

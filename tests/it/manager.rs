@@ -126,7 +126,7 @@ fn a_passed_unix_stream_is_asked_by_its_path() {
 }
 
 #[test]
-fn a_passed_socket_of_that_name_is_all_that_irc_needs() {
+fn a_passed_socket_named_irc_is_all_that_irc_needs() {
     let ((log, _), (irc, irc_addr)) = (listening(), listening());
     let server = setup(&[]).pass(log, irc, "log:logcaster-irc.socket").start();
     assert_eq!(listeners(&server.stderr(), "irc"), [irc_addr]);

@@ -42,7 +42,14 @@ impl Peer {
     #[track_caller]
     fn more(&mut self) -> bool {
         let mut more = [0; 16 << 10];
-        let count = self.stream.read(&mut more).unwrap_or_else(|error| {
+        // A process that was stopped for a moment is told so by a socket with a timeout.
+        let read = loop {
+            match self.stream.read(&mut more) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        let count = read.unwrap_or_else(|error| {
             let end = &self.unread[self.unread.len().saturating_sub(200)..];
             let (bytes, end) = (self.unread.len(), String::from_utf8_lossy(end));
             panic!("{error} after {bytes} bytes, the last: {end:?}")
