@@ -3,6 +3,7 @@
 Usage: completion.py BINARY bash|zsh|fish DIRECTORY, from completion.sh.
 """
 
+import atexit
 import os
 import pty
 import re
@@ -30,6 +31,11 @@ CASES = [
 ]
 # Subcommands all of whose flags must be offered, as their help names them.
 FLAGS = ["serve", "query", "tail", "send", "ping", "bench"]
+
+
+def offered(word, seen):
+    """Whether a word is among what is offered, and not only a part of one."""
+    return re.search(r"(?<![\w-])" + re.escape(word) + r"(?![\w-])", seen)
 
 
 def flags_of(command):
@@ -82,6 +88,7 @@ class Zsh:
         os.makedirs(functions, exist_ok=True)
         shutil.copy(script, os.path.join(functions, "_logcaster"))
         self.terminal = Terminal(["zsh", "-f", "-i"], {"TERM": "dumb"})
+        atexit.register(self.terminal.close)
         # Offers are listed at once, however many there are, and a lone one as well.
         self.terminal.write(
             f"fpath=({functions} $fpath); autoload -U compinit; compinit -u -d {WORK}/dump; "
@@ -94,10 +101,11 @@ class Zsh:
         self.terminal.write(typed)
         self.terminal.read_until(lambda seen: typed[-4:].strip() in seen, 2)
         self.terminal.write("\t")
-        enough = lambda seen: all(word in seen for word in wanted)
-        seen = self.terminal.read_until(enough, 5)
-        self.terminal.write("\x18")
-        self.terminal.read_until(lambda _: False, 0.2)
+        seen = self.terminal.read_until(
+            lambda seen: all(offered(word, seen) for word in wanted), 5)
+        # What is left on the line is thrown away, and a command tells when the prompt is back.
+        self.terminal.write("\x18print do''ne\n")
+        self.terminal.read_until(lambda seen: "atprompt" in seen.partition("done")[2])
         return seen
 
 
@@ -150,7 +158,7 @@ def main():
     cases = CASES + [(f"logcaster {command} --", flags_of(command)) for command in FLAGS]
     for typed, wanted in cases:
         seen = shell.offers(typed, wanted)
-        missing = [word for word in wanted if word not in seen]
+        missing = [word for word in wanted if not offered(word, seen)]
         if missing:
             failures += 1
             print(f"FAILED completion in {SHELL}: expected {missing} behind {typed!r}, "

@@ -71,6 +71,8 @@ await() {
 finish() {
   local code=$? index log places
   trap - EXIT
+  # Ended from outside, who listens to it may be gone: what was started is taken away even so.
+  trap '' PIPE TERM INT HUP
   set +e
   # Newest first. What was stopped before has left a hole, so their count says nothing.
   places=("${!started[@]}")
@@ -197,6 +199,7 @@ unpack() {
   local wanted file place=$tools/$1
   missing=
   if [[ -e $place/done ]]; then return; fi
+  if gave_up "$1"; then return 1; fi
   if ! command -v apt-get >/dev/null; then
     missing="$1 is not installed, and there is no apt-get"
     return 1
@@ -207,14 +210,67 @@ unpack() {
     sed --quiet 's/^Inst \([^ ]*\) .*/\1/p') || true
   # shellcheck disable=SC2086 # one word a package
   if [[ -z $wanted ]] || ! (cd "$place/packages" &&
-    apt-get download -o APT::Sandbox::User=root $wanted >"$work/apt.log" 2>&1); then
+    timeout 300 apt-get download -o APT::Sandbox::User=root -o Acquire::Retries=1 \
+    -o Acquire::http::Timeout=20 $wanted >"$work/apt.log" 2>&1); then
     # shellcheck disable=SC2034
     missing="the package $1 cannot be had: $(tail --lines=1 "$work/apt.log")"
+    give_up "$1"
     return 1
   fi
   for file in "$place"/packages/*.deb; do dpkg-deb --extract "$file" "$place"; done
   touch "$place/done"
   rm "$work/apt.log"
+}
+
+# What could not be fetched is not tried again by the next test, for a try may take minutes:
+# FETCH_FAILURES is a folder with a file for each, which says why. Without it every test tries.
+# Usage: give_up NAME
+give_up() {
+  if [[ -n ${FETCH_FAILURES:-} ]]; then echo "$missing" >"$FETCH_FAILURES/$1"; fi
+}
+
+# Whether it could not be fetched before, with the reason in `missing`. Usage: gave_up NAME
+gave_up() {
+  if [[ -z ${FETCH_FAILURES:-} || ! -e $FETCH_FAILURES/$1 ]]; then return 1; fi
+  # shellcheck disable=SC2034 # those that source this use it
+  missing=$(<"$FETCH_FAILURES/$1")
+}
+
+# Whether IRC is spoken at its port in the machine that `inside` runs commands in.
+says_welcome() {
+  local said
+  # shellcheck disable=SC2016 # the machine's shell fills it
+  said=$(inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/6667 &&
+    printf "NICK probe\r\nUSER probe 0 * :probe\r\nQUIT\r\n" >&3 && timeout 20 cat <&3') || true
+  echo "$said"
+  [[ $said == *' 001 probe '* ]]
+}
+
+# Removes a control group with those in it, and ends what still runs there: a container stays
+# behind a daemon that was killed. Usage: remove_group DIRECTORY
+remove_group() {
+  local pid
+  if [[ ! -d $1 ]]; then return; fi
+  if [[ -e $1/cgroup.kill ]]; then
+    echo 1 2>/dev/null >"$1/cgroup.kill"
+  else
+    while read -r pid; do
+      # A process of another namespace is 0 here, which to `kill` is ourselves.
+      if ((pid > 1)); then kill -KILL "$pid" 2>/dev/null; fi
+    done < <(find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null)
+  fi
+  find "$1" -depth -type d -exec rmdir {} + 2>/dev/null
+  [[ ! -e $1 ]]
+}
+
+# The same for every hierarchy of the machine; what stays is a failure. Usage: remove_groups NAME
+remove_groups() {
+  local dir
+  for dir in /sys/fs/cgroup{,/*}; do
+    if [[ -d $dir/$1 ]] && ! await 5 remove_group "$dir/$1"; then
+      failed "$test_name" "expected that nothing stays, seen the control group $dir/$1"
+    fi
+  done
 }
 
 port_of() {

@@ -36,7 +36,10 @@ start_server -P -d "$work/logs" -s 4
 seq --format='line %g' 1 1000 | "$logcaster" send --addr "$logs"
 if ! await 20 holds 1000; then failed symbolize "expected 1000 lines, seen $(count_lines)"; fi
 kill -USR1 "$server"
-if ! await 20 is_gone "$server"; then failed symbolize 'expected that it aborts'; fi
+if ! await 20 is_gone "$server"; then
+  failed symbolize 'expected that it aborts'
+  exit 1
+fi
 code=0
 wait "$server" || code=$?
 expect 'a panic aborts' "$code" 134

@@ -197,19 +197,12 @@ inside() {
     env --ignore-environment PATH=/usr/sbin:/usr/bin:/sbin:/bin SYSTEMD_PAGER=cat "$@"
 }
 
-shut_down() {
-  local dir
+# Called by `finish`, when that machine has ended.
+clean_up() {
   if [[ -z ${root:-} ]]; then return; fi
-  if [[ -n ${machine:-} ]]; then stop "$machine" || true; fi
-  umount --lazy "$root" "$work/layers" 2>/dev/null || true
-  for dir in /sys/fs/cgroup{,/systemd,/unified}; do
-    await 5 without_group "$dir/$group" || true
-  done
-}
-
-# Its processes leave a little after the first of them has ended.
-without_group() {
-  if [[ -d $1 ]]; then find "$1" -depth -type d -exec rmdir {} + 2>/dev/null; fi
+  umount --lazy "$root" 2>/dev/null || true
+  umount --lazy "$work/layers" 2>/dev/null || true
+  if [[ -n ${group:-} ]]; then remove_groups "$group"; fi
 }
 
 property() {
@@ -244,7 +237,6 @@ runbook() {
 # The service as it is shipped, under a real PID 1.
 booted() {
   local pid
-  trap 'code=$?; shut_down; (exit $code); finish' EXIT
   if ((EUID != 0)) || ! command -v unshare nsenter >/dev/null || ! boot 2>"$work/mount.log"; then
     skipped systemd_pid1 "no systemd can be run here: $(tail --quiet --lines=1 "$work"/mount.log \
       "$work"/boot.log 2>/dev/null | tr '\n' ' ')"
@@ -258,7 +250,8 @@ booted() {
   expect systemd_activated 'running' "$(property SubState)"
   expect systemd_line first "$(inside logcaster query 'RECENT 1')"
   expect systemd_http ready "$(inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/9090 &&
-    printf "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" >&3 && cat <&3')"
+    printf "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" >&3 &&
+    timeout 20 cat <&3')"
   expect systemd_status 'OK: ' "$(property StatusText)"
   expect systemd_user logcaster \
     "$(inside ps --no-headers -o user:20 -p "$(property MainPID)" 2>&1 || true)"
@@ -273,8 +266,7 @@ booted() {
   fi
   inside systemctl --quiet enable logcaster-irc.socket
   inside systemctl restart logcaster.service || true
-  expect systemd_irc ' 001 probe ' "$(inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/6667 &&
-    printf "NICK probe\r\nUSER probe 0 * :probe\r\nQUIT\r\n" >&3 && cat <&3')"
+  expect systemd_irc ' 001 probe ' "$(says_welcome)"
   runbook
   # A loop that stands still is found by the watchdog and ended; the sockets bring it back.
   inside mkdir --parents /run/systemd/system/logcaster.service.d
