@@ -20,21 +20,32 @@ archive=$(echo "$work"/dist/*.tar.gz)
 package=$(echo "$work"/dist/*.deb)
 bom=$(echo "$work"/dist/*.cdx.json)
 
-python3 -c 'import json, sys
+# What the SBOM says, against what cargo says and against its schema.
+sbom() {
+  local python=$target/lint/venv/bin/python3
+  python3 -c 'import json, sys
 bom = json.load(open(sys.argv[1]))
 print(*sorted({one["name"] + " " + one["version"] for one in bom["components"]}), sep="\n")
 ' "$bom" | LC_ALL=C sort >"$work/in-sbom"
-(cd "$top" && cargo tree --edges normal --target "$host" --prefix none --no-dedupe \
-  --format '{p}' | sed 's/^\([^ ]*\) v\([^ ]*\).*/\1 \2/' | grep --invert-match '^logcaster ' |
-  LC_ALL=C sort --unique) >"$work/in-binary"
-same "the SBOM names all $(wc --lines <"$work/in-binary") packages of the binary" \
-  "$(LC_ALL=C comm -23 "$work/in-binary" "$work/in-sbom")" ''
-if [[ -x $target/lint/venv/bin/python3 ]]; then
-  holds_that 'the SBOM is CycloneDX by its schema' "$target/lint/venv/bin/python3" -c 'import sys
+  (cd "$top" && cargo tree --edges normal --target "$host" --prefix none --no-dedupe \
+    --format '{p}' | sed 's/^\([^ ]*\) v\([^ ]*\).*/\1 \2/' |
+    grep --invert-match '^logcaster ' | LC_ALL=C sort --unique) >"$work/in-binary"
+  same "the SBOM names all $(wc --lines <"$work/in-binary") packages of the binary" \
+    "$(LC_ALL=C comm -23 "$work/in-binary" "$work/in-sbom")" ''
+  if ! "$python" -c 'import cyclonedx.validation.json' 2>/dev/null; then
+    skipped 'the SBOM by its schema' 'the linters are not here: make lint-tools'
+    return
+  fi
+  holds_that 'the SBOM is CycloneDX by its schema' "$python" -c 'import sys
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 found = JsonStrictValidator(SchemaVersion.V1_5).validate_str(open(sys.argv[1]).read())
 sys.exit(str(found) if found else 0)' "$bom"
+}
+if [[ -n ${DIST_WITHOUT_SBOM:-} ]]; then
+  skipped SBOM 'cargo-cyclonedx cannot be compiled here'
+else
+  sbom
 fi
 
 tar --extract --file "$archive" --directory "$work"
@@ -44,6 +55,8 @@ same 'the archive runs where it is unpacked' "$("$unpacked_at/bin/logcaster" --v
 if command -v man >/dev/null; then
   same 'the manual reads without a warning' \
     "$(man --warnings --local-file "$unpacked_at/share/man/man1/logcaster.1" 2>&1 >/dev/null)" ''
+else
+  skipped 'the manual without a warning' 'there is no man'
 fi
 # shellcheck disable=SC2016 # the other shell fills it
 holds_that 'the completion for bash loads' bash -c 'source "$1" && complete -p logcaster' bash \
@@ -105,7 +118,13 @@ inside bash -c 'seq --format="more %.0f" 2000 | while read -r line; do
 sender=$!
 started+=("$sender")
 holds_that 'more lines come' await 10 inside bash -c '! logcaster query COUNT | grep --quiet " 1000$"'
+# A socket that was enabled when its unit named another target only.
+links=/etc/systemd/system
+inside ln --symbolic /usr/lib/systemd/system/logcaster-irc.socket "$links/sockets.target.wants/"
 holds_that 'the higher version installs' inside dpkg --install "$shared/higher.deb"
+holds_that 'an enabled socket gets the links of its new unit' inside test -L \
+  "$links/logcaster.service.wants/logcaster-irc.socket"
+inside systemctl disable --quiet --now logcaster-irc.socket
 code=0
 wait "$sender" || code=$?
 same 'a sender meanwhile ends well' "$code" 0
@@ -119,10 +138,7 @@ holds_that 'and serves' await 20 is_ready
 # A socket that is not there by itself; it can only be opened together with the service.
 holds_that 'another socket is enabled' inside systemctl enable logcaster-irc.socket
 holds_that 'and opened' inside systemctl restart logcaster.service
-# shellcheck disable=SC2016 # the machine's shell fills it
-irc='exec 3<>/dev/tcp/127.0.0.1/6667 && printf "NICK probe\r\nUSER probe 0 * :x\r\nQUIT\r\n" >&3
-  cat <&3 | grep --quiet " 001 probe "'
-holds_that 'it is served without a setting' inside bash -c "$irc"
+holds_that 'it is served without a setting' says_welcome
 
 holds_that 'the package is removed' inside dpkg --remove logcaster
 same 'nothing listens any more' "$(inside systemctl is-active logcaster-log.socket || true)" inactive

@@ -17,18 +17,11 @@ group=logcaster-test-$$
 
 # Called by `finish`: what would stay behind of a daemon or a machine that was started here.
 clean_up() {
-  local dir place
+  local place
   # The namespace of containers on the host's network stays mounted behind a daemon.
   while read -r place; do umount --lazy "$place" 2>/dev/null; done < <(
     awk -v work="$work/" 'index($5, work) == 1 { print $5 }' /proc/self/mountinfo | tac)
-  for dir in /sys/fs/cgroup{,/*}; do
-    if [[ -d $dir/$group ]]; then await 5 without_group "$dir/$group"; fi
-  done
-}
-
-# Its processes leave a little after the first of them has ended.
-without_group() {
-  find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || [[ ! -e $1 ]]
+  remove_groups "$group"
 }
 
 # Starts a daemon of our own without a network and makes `docker` mean it, for what is called as
@@ -58,12 +51,16 @@ start_docker() {
   # A daemon may run where no container does. The binary itself has run before.
   mkdir "$work/probe"
   cp "$static" "$work/probe/logcaster"
-  tar --create --directory "$work/probe" logcaster | docker import - probe >"$work/probe.id"
+  if ! tar --create --directory "$work/probe" logcaster | docker import - probe \
+    >"$work/probe.said" 2>&1; then
+    missing="no image can be unpacked here: $(tail --lines=1 "$work/probe.said")"
+    return 1
+  fi
   if ! docker run --rm --network host probe /logcaster --version >"$work/probe.said" 2>&1; then
     missing="no container can be run here: $(head --lines=1 "$work/probe.said")"
     return 1
   fi
-  docker image rm probe >"$work/probe.id"
+  docker image rm probe >"$work/probe.said"
 }
 
 # Ends that daemon.
@@ -155,15 +152,17 @@ make_machine() {
   local place=$tools/machine
   local packages=systemd,systemd-sysv,dbus,init-system-helpers,procps,python3,openssh-server
   if [[ -e $place.done ]]; then return; fi
+  if gave_up Debian; then return 1; fi
   if ! provide debootstrap debootstrap; then return 1; fi
   rm --recursive --force "$place"
   if [[ -d $tools/debootstrap ]]; then
     export DEBOOTSTRAP_DIR=$tools/debootstrap/usr/share/debootstrap
   fi
   # What a server has, and what Ansible wants of it: Python and ssh.
-  if ! debootstrap --variant=minbase --include="$packages" bookworm "$place" \
+  if ! timeout 600 debootstrap --variant=minbase --include="$packages" bookworm "$place" \
     http://deb.debian.org/debian >"$work/debootstrap.log" 2>&1; then
     missing="no Debian to be had: $(tail --lines=1 "$work/debootstrap.log")"
+    give_up Debian
     return 1
   fi
   touch "$place.done"
